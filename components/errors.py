@@ -1,0 +1,8 @@
+"""The errors that a user can cause and mend; each is told in one line, without a traceback."""
+
+
+class UserError(Exception):
+    """Bad input or configuration: the message says what is wrong, where, and what would be right.
+
+    Command lines end with exit code 2 on it.
+    """
