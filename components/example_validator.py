@@ -1,0 +1,44 @@
+"""ExampleValidator: TFX's, but an anomaly stops the run with its text."""
+
+from typing import Any
+
+import tensorflow_data_validation as tfdv
+from tfx import types
+from tfx import v1 as tfx
+from tfx.components.example_validator import executor as tfx_validator
+from tfx.dsl.components.base import executor_spec
+from tfx.proto.orchestration import execution_result_pb2
+from tfx.types import artifact_utils
+
+from components.errors import UserError
+
+
+class Executor(tfx_validator.Executor):
+    """TFX's executor, then a look at what it found."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> execution_result_pb2.ExecutorOutput:
+        """Validates each split. The arguments are TFX's.
+
+        Raises:
+          UserError: the statistics of a split do not fit the schema.
+        """
+        output = super().Do(input_dict, output_dict, exec_properties)
+        anomalies = artifact_utils.get_single_instance(output_dict["anomalies"])
+        for split in artifact_utils.decode_split_names(anomalies.split_names):
+            path = f"{artifact_utils.get_split_uri([anomalies], split)}/SchemaDiff.pb"
+            found = tfdv.load_anomalies_binary(path).anomaly_info
+            if found:
+                text = "; ".join(f"{name}: {info.description}" for name, info in sorted(found.items()))
+                raise UserError(f"anomalies in the {split} split: {text}")
+        return output
+
+
+class ExampleValidator(tfx.components.ExampleValidator):
+    """Compares the statistics of each split with the schema."""
+
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)

@@ -1,0 +1,257 @@
+"""What FeatureExtractor does: a shard of examples in, a shard of features out."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+import tensorflow_transform as tft
+from tfx import types
+from tfx.dsl.components.base import base_beam_executor
+from tfx.types import artifact_utils
+
+from components import backbones, labels, progress, transform, weights
+from components.feature_extractor import features
+from components.feature_extractor.augmentation import Augmentation, augment
+from components.feature_extractor.precision import policy, resolve
+
+SPLITS = ("train", "eval")
+
+
+class Settings(NamedTuple):
+    """What features depend on besides the pictures; FeatureExtractor documents each."""
+
+    transform_graph: str
+    backbone: str
+    weights: str
+    image_size: int
+    fine_tune: bool
+    fine_tune_at: int | None
+    augmentation: Augmentation
+    precision: str
+    batch_size: int
+    seed: int
+
+
+class Shard(NamedTuple):
+    """One file of examples, and where its features go.
+
+    Attributes:
+      examples: the file.
+      output_dir: folder of the split's features.
+      index: number of the shard in its split.
+      count: shards of the split.
+      views: augmented views of each picture; 0 for the picture itself alone.
+    """
+
+    examples: str
+    output_dir: str
+    index: int
+    count: int
+    views: int
+
+
+class Batch(NamedTuple):
+    """Pictures of one forward pass: float32 [batch, size, size, 3], class ids, hashes in hexadecimal."""
+
+    pictures: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+    sha256s: list[bytes]
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Reads `examples` and `transform_graph`, writes `features`."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Extracts both splits. The arguments are TFX's; their keys are those of FeatureExtractorSpec."""
+        examples = artifact_utils.get_single_instance(input_dict["examples"])
+        output = artifact_utils.get_single_instance(output_dict["features"])
+        graph = artifact_utils.get_single_uri(input_dict["transform_graph"])
+        settings = _settings(graph, exec_properties)
+        views = {"train": exec_properties["views"], "eval": 0}
+
+        output.split_names = artifact_utils.encode_split_names(list(SPLITS))
+        labels.write_labels(output.uri, labels.read_labels(examples.uri))
+        Extractor(settings, load_weights=False).info(max(1, views["train"])).write(output.uri)
+        shards = [shard for split in SPLITS for shard in _shards(examples, output, split, views[split])]
+        progress.start(sum(max(1, shard.views) * _count(shard.examples) for shard in shards), "pictures")
+        with self._make_beam_pipeline() as pipeline:
+            _ = (
+                pipeline
+                | "Shards" >> beam.Create(shards)
+                | "Extract" >> beam.ParDo(_ExtractShard(settings))
+            )
+
+
+class _ExtractShard(beam.DoFn):
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def setup(self) -> None:
+        self._extractor = Extractor(self._settings)
+
+    def process(self, shard: Shard) -> None:
+        self._extractor.extract(shard)
+
+
+class Extractor:
+    """The Transform graph, the augmentation and the frozen layers, ready to run."""
+
+    def __init__(self, settings: Settings, load_weights: bool = True) -> None:
+        """Builds the model.
+
+        Args:
+          settings: what the features depend on.
+          load_weights: False gives shapes only.
+
+        Raises:
+          UserError: the weights, the picture size or the layer to fine-tune from do not fit the backbone.
+        """
+        self._settings = settings
+        self._precision = resolve(settings.precision)
+        self._transform = tft.TFTransformOutput(settings.transform_graph).transform_features_layer()
+        keras.utils.set_random_seed(settings.seed)
+        with _dtype_policy(policy(self._precision)):
+            backbone = backbones.build(settings.backbone, settings.image_size)
+            if load_weights:
+                weights.load_into(backbone, settings.backbone, settings.weights)
+            self._index = (
+                backbones.fine_tune_index(backbone, settings.backbone, settings.fine_tune_at)
+                if settings.fine_tune
+                else len(backbone.layers)
+            )
+            self._cut = backbones.cut(backbone, settings.backbone, self._index)
+        size = settings.image_size
+        self._forward = tf.function(
+            self._families, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32)]
+        )
+
+    def info(self, views: int) -> features.FeaturesInfo:
+        """What the features will be, for `features.json`."""
+        settings = self._settings
+        return features.FeaturesInfo(
+            backbone=settings.backbone,
+            image_size=settings.image_size,
+            fine_tune_index=self._index if settings.fine_tune else None,
+            boundary=self._cut.boundary,
+            shapes={
+                family: [int(side) for side in spec.shape[1:]]
+                for family, spec in self._forward.get_concrete_function().structured_outputs.items()
+            },
+            views=views,
+            precision=self._precision,
+        )
+
+    def extract(self, shard: Shard) -> None:
+        """Writes the features of one shard, a file a family and view, each complete or absent."""
+        settings = self._settings
+        with contextlib.ExitStack() as stack:
+            writers = _Writers(shard, stack)
+            for batch in self._batches(shard.examples):
+                for view in range(max(1, shard.views)):
+                    pictures = (
+                        augment(batch.pictures, batch.sha256s, view, settings.seed, settings.augmentation)
+                        if shard.views
+                        else batch.pictures
+                    )
+                    for family, values in self._forward(pictures).items():
+                        writers.write(family, view, batch, values.numpy())
+                    progress.advance(len(batch.labels))
+
+    def _families(self, pictures: tf.Tensor) -> dict[str, tf.Tensor]:
+        activations = self._cut.prefix(pictures, training=False)
+        maps = activations if self._cut.suffix is None else self._cut.suffix(activations, training=False)
+        bottlenecks = tf.reduce_mean(tf.cast(maps, tf.float32), axis=[1, 2])
+        families = {features.BOTTLENECKS: bottlenecks}
+        if self._settings.fine_tune:
+            families[features.ACTIVATIONS] = tf.cast(activations, tf.float32)
+        return families
+
+    def _batches(self, path: str) -> Iterator[Batch]:
+        dataset = tf.data.TFRecordDataset(path).batch(self._settings.batch_size)
+        dataset = dataset.map(self._parse, num_parallel_calls=2).prefetch(2)
+        for pictures, class_ids, sha256s in dataset.as_numpy_iterator():
+            yield Batch(pictures, class_ids, list(sha256s))
+
+    def _parse(self, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        spec = {
+            transform.IMAGE: tf.io.FixedLenFeature([], tf.string),
+            "label": tf.io.FixedLenFeature([], tf.int64),
+            "sha256": tf.io.FixedLenFeature([], tf.string),
+        }
+        parsed = tf.io.parse_example(serialized, spec)
+        picture = self._transform({transform.IMAGE: parsed[transform.IMAGE]})[transform.PICTURE]
+        return picture, parsed["label"], parsed["sha256"]
+
+
+class _Writers:
+    """One TFRecord writer a family and view; a file gets its name when it is complete."""
+
+    def __init__(self, shard: Shard, stack: contextlib.ExitStack) -> None:
+        self._shard = shard
+        self._stack = stack
+        self._writers: dict[str, tf.io.TFRecordWriter] = {}
+
+    def write(self, family: str, view: int, batch: Batch, values: npt.NDArray[np.float32]) -> None:
+        name = features.file_name(family, self._shard.index, self._shard.count, view)
+        if name not in self._writers:
+            self._writers[name] = self._stack.enter_context(_atomic(os.path.join(self._shard.output_dir, name)))
+        for feature, label, sha256 in zip(values, batch.labels, batch.sha256s, strict=True):
+            self._writers[name].write(features.encode(family, feature, int(label), sha256))
+
+
+@contextlib.contextmanager
+def _atomic(path: str) -> Iterator[tf.io.TFRecordWriter]:
+    partial = f"{path}.partial"
+    with tf.io.TFRecordWriter(partial) as writer:
+        yield writer
+    tf.io.gfile.rename(partial, path, overwrite=True)
+
+
+@contextlib.contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _settings(transform_graph: str, exec_properties: dict[str, Any]) -> Settings:
+    fine_tune_at = exec_properties["fine_tune_at"]
+    return Settings(
+        transform_graph=transform_graph,
+        backbone=exec_properties["backbone"],
+        weights=exec_properties["weights"],
+        image_size=exec_properties["image_size"],
+        fine_tune=bool(exec_properties["fine_tune"]),
+        fine_tune_at=None if fine_tune_at < 0 else fine_tune_at,
+        augmentation=Augmentation(
+            bool(exec_properties["flip"]), exec_properties["rotation"], exec_properties["zoom"]
+        ),
+        precision=exec_properties["precision"],
+        batch_size=exec_properties["batch_size"],
+        seed=exec_properties["seed"],
+    )
+
+
+def _shards(examples: types.Artifact, output: types.Artifact, split: str, views: int) -> list[Shard]:
+    files = sorted(tf.io.gfile.glob(os.path.join(artifact_utils.get_split_uri([examples], split), "*")))
+    output_dir = artifact_utils.get_split_uri([output], split)
+    tf.io.gfile.makedirs(output_dir)
+    return [Shard(file, output_dir, i, len(files), views) for i, file in enumerate(files)]
+
+
+def _count(path: str) -> int:
+    return sum(1 for _ in tf.data.TFRecordDataset(path))

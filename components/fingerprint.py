@@ -1,0 +1,69 @@
+"""Fingerprints of the code that a step runs, so that an edit of it is not answered from the cache.
+
+TFX caches by inputs and parameters alone: a step whose function is named by a dotted path would be taken from the
+cache after its code changed. Each step therefore carries `of_code(its module)` as a parameter.
+"""
+
+import ast
+import hashlib
+import importlib.metadata
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+_LIBRARIES = ("tfx", "tensorflow", "keras")
+
+
+def of_code(module: str) -> str:
+    """Hash of a module of `components`, of all it imports from there, and of the library versions.
+
+    Args:
+      module: dotted name, such as "components.trainer.run_fn".
+
+    Returns:
+      16 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(_closure(module)):
+        digest.update(name.encode() + b"\0" + _source(name).read_bytes() + b"\0")
+    for library in _LIBRARIES:
+        digest.update(f"{library}=={importlib.metadata.version(library)}\0".encode())
+    return digest.hexdigest()[:16]
+
+
+def _closure(module: str) -> set[str]:
+    seen: set[str] = set()
+    todo = [module]
+    while todo:
+        name = todo.pop()
+        if name not in seen:
+            seen.add(name)
+            todo.extend(_local_imports(name))
+    return seen
+
+
+def _local_imports(module: str) -> Iterator[str]:
+    """The modules of this package that a module's import statements name, those inside functions included."""
+    package = module.split(".")[0]
+    for node in ast.walk(ast.parse(_source(module).read_bytes())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        yield from (name for name in names if name.startswith(f"{package}.") and _is_module(name))
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # the parent is a module, not a package: the name is a function or a class of it
+        return False
+
+
+def _source(module: str) -> Path:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"no source for module {module}")
+    return Path(spec.origin)

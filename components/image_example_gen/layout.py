@@ -1,0 +1,212 @@
+"""Where the pictures lie: `root/<class>/...` or `root/<split>/<class>/...`.
+
+Standard library only, so that a command line can refuse a wrong folder before anything slow is imported.
+"""
+
+import os
+import unicodedata
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from components.errors import UserError
+
+TRAIN, EVAL, TEST = "train", "eval", "test"
+_SPLIT_OF = {
+    "train": TRAIN,
+    "training_set": TRAIN,
+    "eval": EVAL,
+    "val": EVAL,
+    "valid": EVAL,
+    "validation": EVAL,
+    "test": TEST,
+    "test_set": TEST,
+}
+
+
+class File(NamedTuple):
+    """One file that was found.
+
+    Attributes:
+      path: relative to the root, with slashes.
+      split: the split whose folder it is in; "train" where there are no split folders.
+      class_name: the class whose folder it is in; empty for none.
+      problem: why it cannot be a picture of its class, without a look inside; empty where it may be one.
+    """
+
+    path: str
+    split: str
+    class_name: str
+    problem: str = ""
+
+
+class Layout(NamedTuple):
+    """What a data folder holds.
+
+    Attributes:
+      root: the folder, absolute.
+      splits: the splits that have a folder; "train" alone where there are no split folders.
+      classes: the classes of train, sorted by code points: the index is the class id.
+      files: every file, sorted by folder and name.
+    """
+
+    root: str
+    splits: list[str]
+    classes: list[str]
+    files: list[File]
+
+
+def find(root: str) -> Layout:
+    """Finds the pictures' files.
+
+    Split folders may have any case and are called train or training_set; eval, val, valid or validation; test or
+    test_set. Files count at any depth of a class folder. Folders above the classes whose names begin with a dot are
+    no classes. Links are followed as long as they stay inside the root.
+
+    Args:
+      root: the data folder.
+
+    Raises:
+      UserError: the folder is missing or unreadable, or its layout is not one of the two.
+    """
+    root = os.path.abspath(root)
+    if not os.path.exists(root):
+        raise UserError(f"data folder {root!r} does not exist")
+    if not os.path.isdir(root):
+        raise UserError(f"data folder {root!r} is a file; expected a folder of class folders")
+    if not _is_utf8(root):
+        raise UserError(f"data folder {root!r}: the path is not valid UTF-8")
+    split_folders = _split_folders(root)
+    classes = {split: _classes(root, folder) for split, folder in split_folders.items()}
+    _check_classes(root, classes)
+    files = [
+        file
+        for split, folder in split_folders.items()
+        for file in [*_loose_files(root, folder, split), *_class_files(root, folder, split, classes[split])]
+    ]
+    if "" not in split_folders.values():
+        files = [*_loose_files(root, "", TRAIN), *files]
+    _check_train_files(root, classes[TRAIN], files)
+    return Layout(root, list(split_folders), classes[TRAIN], files)
+
+
+def _split_folders(root: str) -> dict[str, str]:
+    """The folder of each split, relative to the root: the root itself where there are no split folders."""
+    found: dict[str, str] = {}
+    others = []
+    for folder in _folders(root):
+        split = _SPLIT_OF.get(folder.lower())
+        if split is None:
+            others.append(folder)
+        elif split in found:
+            raise UserError(f"{root!r} holds two {split} folders, {found[split]!r} and {folder!r}; keep one")
+        else:
+            found[split] = folder
+    if not found:
+        return {TRAIN: ""}
+    if others:
+        raise UserError(
+            f"{root!r} holds both the split folder {next(iter(found.values()))!r} and the folder {others[0]!r}; "
+            f"expected either class folders or split folders, not a mix"
+        )
+    if TRAIN not in found:
+        raise UserError(f"{root!r} holds {sorted(found.values())} and no train folder")
+    return {split: found[split] for split in (TRAIN, EVAL, TEST) if split in found}
+
+
+def _classes(root: str, folder: str) -> list[str]:
+    classes = _folders(os.path.join(root, folder))
+    for name in classes:
+        if not _is_utf8(name):
+            raise UserError(f"class folder {os.path.join(root, folder, name)!r}: the name is not valid UTF-8")
+        if _leads_out(os.path.join(root, folder, name), root):
+            raise UserError(f"class folder {os.path.join(root, folder, name)!r} is a link that leaves {root!r}")
+    return classes
+
+
+def _check_classes(root: str, classes: dict[str, list[str]]) -> None:
+    expected = f"expected {os.path.join(root, '<class>', '<picture>')} or {os.path.join(root, 'train', '<class>')}"
+    for split, names in classes.items():
+        if not names:
+            where = f"the {split} folder of {root!r}" if len(classes) > 1 else repr(root)
+            raise UserError(f"no class folder in {where}; {expected}")
+    if len(classes[TRAIN]) == 1:
+        raise UserError(f"{root!r} holds a single class, {classes[TRAIN][0]!r}; a classifier needs two or more")
+    _check_spelling(root, sorted({name for names in classes.values() for name in names}))
+    for split, names in classes.items():
+        extra = sorted(set(names) - set(classes[TRAIN]))
+        if extra:
+            raise UserError(f"{root!r}: the {split} folder holds the class {extra[0]!r}, which train lacks")
+
+
+def _check_spelling(root: str, names: list[str]) -> None:
+    """Two spellings of one name, such as Cat and cat, are a slip and not two classes."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        if other != name:
+            raise UserError(f"{root!r}: the class folders {other!r} and {name!r} differ only by case or accent form")
+
+
+def _check_train_files(root: str, classes: list[str], files: list[File]) -> None:
+    filled = {file.class_name for file in files if file.split == TRAIN}
+    for name in classes:
+        if name not in filled:
+            raise UserError(f"{root!r}: the class {name!r} has no file to train on")
+
+
+def _folders(path: str) -> list[str]:
+    return [entry.name for entry in _entries(path) if entry.is_dir() and not entry.name.startswith(".")]
+
+
+def _loose_files(root: str, folder: str, split: str) -> Iterator[File]:
+    for entry in _entries(os.path.join(root, folder)):
+        if not entry.is_dir():
+            yield File(os.path.join(folder, entry.name), split, "", "not in a class folder")
+
+
+def _class_files(root: str, folder: str, split: str, classes: list[str]) -> Iterator[File]:
+    for name in classes:
+        class_folder = os.path.join(folder, name)
+        above = frozenset({os.path.realpath(os.path.join(root, class_folder))})
+        for path, problem in _walk(root, class_folder, above):
+            yield File(path, split, name, problem)
+
+
+def _walk(root: str, folder: str, above: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """Relative path and problem of each file below a folder; `above` are the real paths down to the folder."""
+    for entry in _entries(os.path.join(root, folder)):
+        path = os.path.join(folder, entry.name)
+        if entry.is_symlink() and _leads_out(entry.path, root):
+            yield path, "a link that leaves the data folder"
+        elif entry.is_dir():
+            target = os.path.realpath(entry.path)
+            if target in above:
+                yield path, "a link to a folder above it"
+            else:
+                yield from _walk(root, path, above | {target})
+        elif entry.is_file():
+            yield path, ""
+        else:
+            # To open a pipe would wait for ever.
+            yield path, "a broken link" if entry.is_symlink() else "not a regular file"
+
+
+def _entries(path: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(path) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise UserError(f"cannot list the folder {path!r}: {error.strerror}") from error
+
+
+def _leads_out(path: str, root: str) -> bool:
+    real_root = os.path.realpath(root)
+    return os.path.commonpath([real_root, os.path.realpath(path)]) != real_root
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,157 @@
+"""What becomes of each file: used in a split, a duplicate, or quarantined with a reason."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from components import names
+from components.errors import UserError
+from components.image_example_gen.layout import EVAL, TEST, TRAIN
+
+# The more held-out split keeps a picture that is in two: a test picture must not be trained on.
+_RANK = {TEST: 0, EVAL: 1, TRAIN: 2}
+
+
+class Record(NamedTuple):
+    """One file after a look inside.
+
+    Attributes:
+      path: relative to the data folder.
+      split: the split whose folder it is in.
+      class_name: the class whose folder it is in; empty for none.
+      sha256: of the file's bytes, hexadecimal; empty where nobody looked inside.
+      problem: why it cannot be used; empty for a usable picture.
+      height: pixels, upright.
+      width: pixels, upright.
+      brightness: mean luma, 0 to 1.
+      as_stored: whether the file's own bytes are what is stored.
+    """
+
+    path: str
+    split: str
+    class_name: str
+    sha256: str
+    problem: str = ""
+    height: int = 0
+    width: int = 0
+    brightness: float = 0.0
+    as_stored: bool = True
+
+
+class Plan(NamedTuple):
+    """What becomes of each file.
+
+    Attributes:
+      splits: the pictures of train, eval and test, in the order of their hashes.
+      duplicates: each spare copy's path and the path of the copy that is used; sorted.
+      quarantined: each unusable file's path and reason; sorted.
+    """
+
+    splits: dict[str, list[Record]]
+    duplicates: list[tuple[str, str]]
+    quarantined: list[tuple[str, str]]
+
+    @property
+    def used(self) -> int:
+        return sum(map(len, self.splits.values()))
+
+    @property
+    def found(self) -> int:
+        return self.used + len(self.duplicates) + len(self.quarantined)
+
+
+def make_plan(
+    records: Iterable[Record],
+    *,
+    classes: list[str],
+    split_folders: Iterable[str],
+    eval_fraction: float,
+    test_fraction: float,
+    max_quarantined_fraction: float,
+) -> Plan:
+    """Decides; the same files give the same plan in whatever order they come.
+
+    Args:
+      records: one for each file found.
+      classes: all classes, each of which needs a picture in train.
+      split_folders: the splits that have a folder of their own.
+      eval_fraction: share of train's pictures that becomes the eval split where it has no folder, 0 to 1.
+      test_fraction: the same for the test split.
+      max_quarantined_fraction: largest share of quarantined files that is accepted, 0 to 1.
+
+    Raises:
+      UserError: too many files are quarantined, a class has no picture to train on, or a split is empty.
+    """
+    copies: dict[str, list[Record]] = defaultdict(list)
+    quarantined = []
+    for record in records:
+        if record.problem:
+            quarantined.append((record.path, record.problem))
+        else:
+            copies[record.sha256].append(record)
+
+    cuts = [(TEST, test_fraction), (EVAL, eval_fraction)]
+    cuts = [(split, fraction) for split, fraction in cuts if split not in set(split_folders)]
+    splits: dict[str, list[Record]] = {TRAIN: [], EVAL: [], TEST: []}
+    duplicates = []
+    for sha256 in sorted(copies):
+        first, *others = sorted(copies[sha256], key=lambda record: (_RANK[record.split], record.path))
+        owners = sorted({record.class_name for record in copies[sha256]})
+        if len(owners) > 1:
+            reason = f"same picture under two classes: {', '.join(map(names.escape, owners))}"
+            quarantined += [(record.path, reason) for record in (first, *others)]
+            continue
+        splits[_cut(sha256, cuts) if first.split == TRAIN else first.split].append(first)
+        duplicates += [(other.path, first.path) for other in others]
+
+    plan = Plan(splits, sorted(duplicates), sorted(quarantined))
+    _check_quarantine(plan, max_quarantined_fraction)
+    _check_classes(plan, classes)
+    _check_splits(plan)
+    return plan
+
+
+def _cut(sha256: str, cuts: list[tuple[str, float]]) -> str:
+    """A picture's split by its hash alone, so that it stays there when others come and go."""
+    position = int(sha256[:16], 16) / 2**64
+    end = 0.0
+    for split, fraction in cuts:
+        end += fraction
+        if position < end:
+            return split
+    return TRAIN
+
+
+def _check_quarantine(plan: Plan, max_fraction: float) -> None:
+    if len(plan.quarantined) > max_fraction * plan.found:
+        raise UserError(
+            f"{len(plan.quarantined)} of {plan.found} files cannot be used, more than max_quarantined_fraction "
+            f"{max_fraction} allows: {_commonest(plan.quarantined)}"
+        )
+
+
+def _commonest(quarantined: list[tuple[str, str]]) -> str:
+    """The three commonest reasons with an example each."""
+    example = {reason: path for path, reason in reversed(quarantined)}
+    counts = Counter(reason for _, reason in quarantined).most_common(3)
+    return "; ".join(f"{count} x {reason} ({names.escape(example[reason])})" for reason, count in counts)
+
+
+def _check_classes(plan: Plan, classes: list[str]) -> None:
+    trained = {record.class_name for record in plan.splits[TRAIN]}
+    for name in classes:
+        if name not in trained:
+            held_out = sum(record.class_name == name for split in (EVAL, TEST) for record in plan.splits[split])
+            raise UserError(
+                f"the class {name!r} has no usable picture left in train: {held_out} went to eval or test, "
+                f"the rest are duplicates or cannot be used; add pictures of it"
+            )
+
+
+def _check_splits(plan: Plan) -> None:
+    for split, records in plan.splits.items():
+        if not records:
+            raise UserError(
+                f"the {split} split is empty ({plan.used} usable pictures in all); add pictures, give it a folder "
+                f"of its own, or raise {split}_fraction"
+            )

@@ -1,0 +1,28 @@
+"""`labels.txt`: the class names by class id, one a line."""
+
+import os
+
+from tfx.dsl.io import fileio
+
+from components import names
+
+FILE_NAME = "labels.txt"
+
+
+def write_labels(directory: str, labels: list[str]) -> None:
+    """Writes the class names, escaped as `components.names` does, so that each takes one line.
+
+    Args:
+      directory: an existing folder; any address that TFX can open.
+      labels: class names by class id.
+    """
+    lines = "".join(f"{names.escape(label)}\n" for label in labels)
+    with fileio.open(os.path.join(directory, FILE_NAME), "wb") as file:
+        file.write(lines.encode())
+
+
+def read_labels(directory: str) -> list[str]:
+    """Reads what `write_labels` wrote: class names by class id."""
+    with fileio.open(os.path.join(directory, FILE_NAME), "rb") as file:
+        lines = file.read().decode()
+    return [names.unescape(line) for line in lines.split("\n")[:-1]]

@@ -1,0 +1,33 @@
+"""Which model a candidate has to beat: the latest blessed one, other than itself."""
+
+import ml_metadata as mlmd
+from tfx import types
+from tfx import v1 as tfx
+
+CANDIDATE = "candidate"
+
+
+class LatestOtherBlessedModel(tfx.dsl.experimental.LatestBlessedModelStrategy):
+    """TFX's strategy, without the candidate itself.
+
+    With TFX's own, the second run of an unchanged pipeline finds the model of the first as its baseline, so Evaluator
+    and Pusher would run again and publish the same model a second time.
+    """
+
+    def resolve_artifacts(
+        self, store: mlmd.MetadataStore, input_dict: dict[str, list[types.Artifact]]
+    ) -> dict[str, list[types.Artifact]] | None:
+        """Chooses among all models and blessings.
+
+        Args:
+          store: the metadata store.
+          input_dict: `candidate`, this run's model; `model` and `model_blessing`, all there are.
+
+        Returns:
+          `model` and `model_blessing`, with one artifact each or none.
+        """
+        candidates = {artifact.id for artifact in input_dict[CANDIDATE]}
+        others = [artifact for artifact in input_dict["model"] if artifact.id not in candidates]
+        return super().resolve_artifacts(
+            store, {"model": others, "model_blessing": input_dict["model_blessing"]}
+        )

@@ -1,0 +1,47 @@
+"""Progress of long steps, told to whoever wants to show it.
+
+A step calls `start` once and `advance` as it goes; without a listener both do nothing.
+"""
+
+import threading
+from collections.abc import Callable
+
+Listener = Callable[[int, int, str], None]
+
+_lock = threading.Lock()
+_listener: Listener | None = None
+_done = 0
+_total = 0
+_unit = ""
+
+
+def listen(listener: Listener | None) -> None:
+    """Sets the one listener, called with units done, units in all, and the unit's name; None for nobody."""
+    global _listener
+    _listener = listener
+
+
+def start(total: int, unit: str) -> None:
+    """Begins a stretch of work.
+
+    Args:
+      total: units in all.
+      unit: what is counted, in the plural, such as "pictures".
+    """
+    global _done, _total, _unit
+    with _lock:
+        _done, _total, _unit = 0, total, unit
+        _tell()
+
+
+def advance(count: int = 1) -> None:
+    """Adds to what is done; callable from any thread."""
+    global _done
+    with _lock:
+        _done += count
+        _tell()
+
+
+def _tell() -> None:
+    if _listener is not None:
+        _listener(_done, _total, _unit)

@@ -1,0 +1,44 @@
+"""The curated schema of the examples.
+
+An inferred schema would list each file name and hash it saw as the only values allowed, and call new pictures
+anomalies.
+"""
+
+import os
+
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx import v1 as tfx
+from tfx.dsl.component.experimental.decorators import component
+
+_SCHEMA = """
+feature {
+  name: "image" type: BYTES presence { min_fraction: 1.0 } shape {}
+  # Keeps whole pictures out of the count of frequent values.
+  image_domain {}
+}
+feature { name: "label" type: INT presence { min_fraction: 1.0 } shape {} int_domain { min: 0 } }
+feature { name: "class_name" type: BYTES presence { min_fraction: 1.0 } shape {} }
+feature { name: "sha256" type: BYTES presence { min_fraction: 1.0 } shape {} }
+feature { name: "file_name" type: BYTES presence { min_fraction: 1.0 } shape {} }
+feature { name: "height" type: INT presence { min_fraction: 1.0 } shape {} int_domain { min: 1 } }
+feature { name: "width" type: INT presence { min_fraction: 1.0 } shape {} int_domain { min: 1 } }
+feature { name: "brightness" type: FLOAT presence { min_fraction: 1.0 } shape {} float_domain { min: 0 max: 1 } }
+"""
+
+
+def build_schema() -> schema_pb2.Schema:
+    """The features of one example: all present, one value each."""
+    return text_format.Parse(_SCHEMA, schema_pb2.Schema())
+
+
+@component
+def ImageSchema(
+    schema: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.Schema],
+    code_fingerprint: tfx.dsl.components.Parameter[str],
+) -> None:
+    """Writes the curated schema where the steps after it look for one."""
+    path = os.path.join(schema.uri, "schema.pbtxt")
+    tfx.dsl.io.fileio.makedirs(schema.uri)
+    with tfx.dsl.io.fileio.open(path, "w") as file:
+        file.write(text_format.MessageToString(build_schema()))

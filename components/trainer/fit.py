@@ -1,0 +1,106 @@
+"""One stage of training, and what it leaves: a history, TensorBoard logs and metrics."""
+
+import csv
+import os
+import time
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from components import progress
+from components.feature_extractor import features
+from components.trainer.data import Features
+
+_LOSS = "sparse_categorical_crossentropy"
+_COLUMNS = ("stage", "epoch", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+
+
+class Run:
+    """The stages of one training run."""
+
+    def __init__(self, directory: str, patience: int, class_weights: dict[int, float] | None) -> None:
+        """Starts with an empty history.
+
+        Args:
+          directory: where history.csv and the logs go.
+          patience: epochs without a better validation loss after which a stage ends.
+          class_weights: weight of each class in the loss, or None for equal ones.
+        """
+        self._directory = directory
+        self._patience = patience
+        self._class_weights = class_weights
+        self._history: list[dict[str, Any]] = []
+
+    def fit(
+        self,
+        stage: int,
+        model: keras.Model,
+        data: Features,
+        family: str,
+        epochs: int,
+        learning_rate: float,
+        mirror: bool,
+    ) -> None:
+        """Trains a model and leaves it with the weights of its best epoch by validation loss.
+
+        Args:
+          stage: its number, for the history and the logs.
+          model: from features to probabilities.
+          data: the features.
+          family: which of them.
+          epochs: most epochs.
+          learning_rate: Adam's.
+          mirror: as in `Features.epochs`.
+        """
+        model.compile(keras.optimizers.Adam(learning_rate), loss=_LOSS, metrics=["accuracy"])
+        steps = data.steps("train", features.BOTTLENECKS)
+        progress.start(epochs * steps, f"steps of stage {stage}")
+        model.fit(
+            data.epochs(family, 0, epochs, mirror),
+            epochs=epochs,
+            steps_per_epoch=steps,
+            validation_data=data.in_order("eval", family),
+            class_weight=self._class_weights,
+            callbacks=[
+                keras.callbacks.EarlyStopping(patience=self._patience, restore_best_weights=True),
+                keras.callbacks.TensorBoard(os.path.join(self._directory, f"stage_{stage}")),
+                _Recorder(self._history, stage, learning_rate),
+            ],
+            verbose=0,
+        )
+
+    def write_history(self) -> None:
+        """Writes history.csv: a row an epoch."""
+        with tf.io.gfile.GFile(os.path.join(self._directory, "history.csv"), "w") as file:
+            writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self._history)
+
+
+class _Recorder(keras.callbacks.Callback):
+    """Adds each epoch to a history and tells the progress of its steps."""
+
+    def __init__(self, history: list[dict[str, Any]], stage: int, learning_rate: float) -> None:
+        super().__init__()
+        self._rows = history
+        self._fixed = {"stage": stage, "learning_rate": learning_rate}
+        self._began = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._began = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        progress.advance()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        seconds = round(time.monotonic() - self._began, 3)
+        self._rows.append({**self._fixed, "epoch": epoch + 1, **(logs or {}), "seconds": seconds})
+
+
+def evaluate(model: keras.Model, data: Features, family: str) -> dict[str, dict[str, float]]:
+    """Loss and accuracy of a compiled model on the train and eval splits, first view, without dropout."""
+    return {
+        split: dict(zip(("loss", "accuracy"), model.evaluate(data.in_order(split, family), verbose=0), strict=True))
+        for split in ("train", "eval")
+    }

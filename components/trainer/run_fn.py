@@ -1,0 +1,143 @@
+"""Trains the head, then the end of the backbone with it, and exports the classifier; TFX's hook."""
+
+import json
+import os
+import tempfile
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+from tfx.components.trainer.fn_args_utils import FnArgs
+
+from components import backbones, labels, weights
+from components.feature_extractor import features
+from components.trainer import fit, model, serving
+from components.trainer.data import Features
+
+
+class Settings(NamedTuple):
+    """What Trainer gets as `custom_config`.
+
+    Attributes:
+      epochs: most epochs of stage 1.
+      learning_rate: Adam's, in stage 1.
+      fine_tune: whether stage 2 follows.
+      fine_tune_epochs: most epochs of stage 2.
+      fine_tune_learning_rate: Adam's, in stage 2.
+      batch_size: pictures in a batch.
+      dropout: fraction of a bottleneck's values that training drops.
+      early_stopping_patience: epochs without a better validation loss after which a stage ends.
+      class_weights: whether rare classes count for more.
+      mirror: whether stage 2 mirrors half of the activations.
+      weights: "imagenet", "random" or the path of a weights file.
+      seed: fixes initial values, order and dropout.
+      code_fingerprint: identifies the code that this step runs.
+    """
+
+    epochs: int
+    learning_rate: float
+    fine_tune: bool
+    fine_tune_epochs: int
+    fine_tune_learning_rate: float
+    batch_size: int
+    dropout: float
+    early_stopping_patience: int
+    class_weights: bool
+    mirror: bool
+    weights: str
+    seed: int
+    code_fingerprint: str
+
+
+def run_fn(fn_args: FnArgs) -> None:
+    """Trains and exports.
+
+    Args:
+      fn_args: TFX's. `train_files` lie in the features' artifact, `custom_config` holds the fields of Settings.
+
+    Writes, beside the SavedModel in `serving_model_dir`: `model.keras`; and in `model_run_dir`: history.csv,
+    metrics.json and TensorBoard logs.
+    """
+    settings = Settings(**fn_args.custom_config)
+    directory = os.path.dirname(os.path.dirname(fn_args.train_files[0]))
+    names = labels.read_labels(directory)
+    keras.utils.set_random_seed(settings.seed)
+    tf.config.experimental.enable_op_determinism()
+    data = Features(directory, settings.batch_size, settings.seed)
+
+    with _strategy().scope():
+        backbone = backbones.build(data.info.backbone, data.info.image_size)
+        weights.load_into(backbone, data.info.backbone, settings.weights)
+        head = model.build_head(data.info.shapes[features.BOTTLENECKS][0], len(names), settings.dropout)
+    run = fit.Run(
+        fn_args.model_run_dir,
+        settings.early_stopping_patience,
+        _class_weights(data.counts(len(names))) if settings.class_weights else None,
+    )
+    _stage_1(run, data, head, settings)
+    metrics = fit.evaluate(head, data, features.BOTTLENECKS)
+    if settings.fine_tune:
+        metrics = _stage_2(run, data, backbone, head, settings, metrics)
+    run.write_history()
+    with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, "metrics.json"), "w") as file:
+        file.write(json.dumps(metrics, indent=2))
+
+    classifier = _classifier(backbone, data.info.backbone, head)
+    serving.export(classifier, fn_args.transform_graph_path, names, fn_args.serving_model_dir)
+    _save_keras(classifier, os.path.join(os.path.dirname(fn_args.serving_model_dir), "model.keras"))
+
+
+def _stage_1(run: fit.Run, data: Features, head: keras.Model, settings: Settings) -> None:
+    run.fit(1, head, data, features.BOTTLENECKS, settings.epochs, settings.learning_rate, mirror=False)
+
+
+def _stage_2(
+    run: fit.Run,
+    data: Features,
+    backbone: keras.Model,
+    head: keras.Model,
+    settings: Settings,
+    before: dict[str, Any],
+) -> dict[str, Any]:
+    """Fine-tunes; goes back to stage 1's weights where validation got no better. Returns the metrics."""
+    index = data.info.fine_tune_index
+    assert index is not None
+    backbones.freeze_below(backbone, index)
+    suffix = backbones.cut(backbone, data.info.backbone, index).suffix
+    if suffix is None:
+        return before
+    tuned = model.on_feature_maps(suffix, head, "fine_tuned")
+    kept = tuned.get_weights()
+    rate = settings.fine_tune_learning_rate
+    run.fit(2, tuned, data, features.ACTIVATIONS, settings.fine_tune_epochs, rate, settings.mirror)
+    after = fit.evaluate(tuned, data, features.ACTIVATIONS)
+    if after["eval"]["loss"] <= before["eval"]["loss"]:
+        return after
+    tuned.set_weights(kept)
+    return before
+
+
+def _classifier(backbone: keras.Model, name: str, head: keras.Model) -> keras.Model:
+    """The whole model: pictures, float32 [batch, size, size, 3], RGB, 0 to 255 -> probabilities."""
+    picture = keras.Input(backbone.input.shape[1:], name="picture")
+    maps = keras.Model(picture, backbone(backbones.preprocess(name, picture)))
+    return model.on_feature_maps(maps, head, "classifier")
+
+
+def _strategy() -> tf.distribute.Strategy:
+    gpus = tf.config.list_physical_devices("GPU")
+    return tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.get_strategy()
+
+
+def _class_weights(counts: list[int]) -> dict[int, float]:
+    """Inverse frequencies with a mean of 1 over pictures, as scikit-learn's "balanced"."""
+    total = sum(counts)
+    return {label: total / (len(counts) * count) for label, count in enumerate(counts) if count}
+
+
+def _save_keras(classifier: keras.Model, path: str) -> None:
+    """Keras writes to few file systems; TensorFlow's file layer knows those that a pipeline root may lie on."""
+    with tempfile.TemporaryDirectory() as directory:
+        local = os.path.join(directory, "model.keras")
+        classifier.save(local)
+        tf.io.gfile.copy(local, path, overwrite=True)

@@ -1,0 +1,76 @@
+"""The SavedModel: raw bytes of pictures, or serialized examples, in; probabilities, label and score out."""
+
+import os
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components import labels as labels_file
+from components import transform
+
+SERVE_EXAMPLES = "serve_examples"
+ASSETS = "assets.extra"  # the folder of a SavedModel that TensorFlow leaves to others
+# Pictures in one forward pass. VGG16's first layer holds 12.8 MB a picture, so a batch of 1,000 as evaluation sends
+# it would take 12.8 GB in one piece.
+_CHUNK = 32
+
+
+def export(classifier: keras.Model, transform_graph: str, labels: list[str], directory: str) -> None:
+    """Writes a SavedModel that needs no code of this project.
+
+    Its signatures both return `probabilities`, float32 [batch, classes]; `label`, string [batch]; and `score`,
+    float32 [batch], the label's probability:
+      serving_default: `image_bytes`, string [batch]: encoded JPEG or PNG pictures.
+      serve_examples: `examples`, string [batch]: serialized tf.Examples with the feature `image`.
+    `assets.extra/labels.txt` lists the classes in the order of the probabilities.
+
+    Args:
+      classifier: pictures, float32 [batch, size, size, 3], RGB, 0 to 255 -> probabilities.
+      transform_graph: folder of the Transform step's graph.
+      labels: class names by class id.
+      directory: where to write.
+    """
+    module = _Servable(classifier, transform_graph, labels)
+    strings = tf.TensorSpec([None], tf.string)
+    signatures = {
+        "serving_default": module.serve_pictures.get_concrete_function(image_bytes=strings),
+        SERVE_EXAMPLES: module.serve_examples.get_concrete_function(examples=strings),
+    }
+    tf.saved_model.save(module, directory, signatures=signatures)
+    extra = os.path.join(directory, ASSETS)
+    tf.io.gfile.makedirs(extra)
+    labels_file.write_labels(extra, labels)
+
+
+class _Servable(tf.Module):
+    def __init__(self, classifier: keras.Model, transform_graph: str, labels: list[str]) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.transform = tft.TFTransformOutput(transform_graph).transform_features_layer()
+        self.labels = tf.constant(labels)
+
+    @tf.function
+    def serve_pictures(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        count = tf.shape(image_bytes)[0]
+        chunks = tf.TensorArray(
+            tf.float32, size=0, dynamic_size=True, infer_shape=False, element_shape=[None, self.labels.shape[0]]
+        )
+        # One empty chunk where there is no picture: an empty array has nothing to join.
+        for i in tf.range(tf.maximum(1, (count + _CHUNK - 1) // _CHUNK)):
+            chunks = chunks.write(i, self._probabilities(image_bytes[i * _CHUNK : (i + 1) * _CHUNK]))
+        probabilities = chunks.concat()
+        return {
+            "probabilities": probabilities,
+            "label": tf.gather(self.labels, tf.argmax(probabilities, axis=1)),
+            "score": tf.reduce_max(probabilities, axis=1),
+        }
+
+    @tf.function
+    def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        spec = {transform.IMAGE: tf.io.FixedLenFeature([], tf.string)}
+        return self.serve_pictures(tf.io.parse_example(examples, spec)[transform.IMAGE])
+
+    def _probabilities(self, image_bytes: tf.Tensor) -> tf.Tensor:
+        pictures = self.transform({transform.IMAGE: image_bytes})[transform.PICTURE]
+        return self.classifier(pictures, training=False)

@@ -1,0 +1,101 @@
+"""Where a backbone's weights come from: ImageNet, a file of the user's, or nowhere ("random").
+
+Only `fetch` and `load_into` import TensorFlow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.weights import files, imagenet
+
+if TYPE_CHECKING:
+    import keras
+
+_CHUNK_BYTES = 1 << 20
+
+
+def fingerprint(weights: str, backbone_name: str) -> str:
+    """Text that changes when the weights do.
+
+    Args:
+      weights: "imagenet", "random", or the path of a weights file.
+      backbone_name: a class of `keras.applications`, such as "VGG16".
+
+    Returns:
+      "random", "imagenet:" and the backbone's name, or "sha256:" and the hash of the file's content.
+
+    Raises:
+      OSError: the file cannot be read.
+    """
+    if weights == "random":
+        return weights
+    if weights == "imagenet":
+        return f"imagenet:{backbone_name}"
+    return f"sha256:{_sha256(Path(weights).expanduser())}"
+
+
+def check(weights: str) -> None:
+    """Tells a missing, truncated or wrong kind of file in a fraction of a second.
+
+    Whether the weights fit the backbone shows in `load_into` alone.
+
+    Args:
+      weights: as in `fingerprint`.
+
+    Raises:
+      UserError: a path that holds no weights.
+    """
+    if weights not in ("imagenet", "random"):
+        files.check(Path(weights).expanduser())
+
+
+def fetch(backbone_name: str) -> str:
+    """Makes sure that ImageNet weights are on this machine; downloads them where they are not.
+
+    Args:
+      backbone_name: as in `fingerprint`.
+
+    Returns:
+      Where they are from, as `load_into` says it.
+
+    Raises:
+      UserError: they cannot be had; the message lists the ways out.
+    """
+    _, provenance = imagenet.find(backbone_name)
+    return provenance
+
+
+def load_into(backbone: keras.Model, backbone_name: str, weights: str) -> str:
+    """Puts weights into a backbone.
+
+    Args:
+      backbone: built without its classifier and without weights.
+      backbone_name: as in `fingerprint`.
+      weights: as in `fingerprint`; "random" leaves the backbone as it is.
+
+    Returns:
+      Where the weights are from, for people: "Keras' cache", "file vgg.weights.h5 sha256 0123456789ab" and so on.
+
+    Raises:
+      UserError: the weights cannot be had, cannot be read, or belong to another backbone.
+    """
+    if weights == "random":
+        return weights
+    if weights == "imagenet":
+        values, provenance = imagenet.find(backbone_name)
+        backbone.set_weights(values)
+        return provenance
+    path = Path(weights).expanduser()
+    files.load_into(backbone, backbone_name, path)
+    return f"file {path.name} sha256 {_sha256(path)[:12]}"
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,127 @@
+"""Weights from a file of the user's, taken as numbers only.
+
+Of a `.keras` file the model's description, which may name code to run, is not looked at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py
+
+from components.errors import UserError
+
+if TYPE_CHECKING:
+    import keras
+
+_WEIGHTS_IN_KERAS_FILE = "model.weights.h5"
+# A whole classifier with Adam's two moments has three times the backbone's numbers, and its head.
+_LARGEST_RATIO = 4
+_LARGEST_HEAD_BYTES = 64 << 20
+
+
+def check(path: Path) -> None:
+    """Raises UserError unless `path` is a whole HDF5 file named .weights.h5, or a Keras archive named .keras."""
+    if not path.name.endswith((".weights.h5", ".keras")):
+        raise UserError(
+            f"backbone.weights: got {path}, expected a file that ends in .weights.h5 or .keras "
+            "(a file of Keras' own ending in _notop.h5 goes into Keras' cache, with backbone.weights: imagenet)"
+        )
+    if not path.is_file():
+        raise UserError(f"backbone.weights: no file {path}")
+    with _readable(path):
+        if path.suffix == ".keras":
+            with zipfile.ZipFile(path) as archive:
+                archive.getinfo(_WEIGHTS_IN_KERAS_FILE)
+        else:
+            h5py.File(path, "r").close()
+
+
+def load_into(backbone: keras.Model, name: str, path: Path) -> None:
+    """Loads the weights of a backbone, or of a classifier among whose own layers are those of the backbone.
+
+    Args:
+      backbone: built.
+      name: what messages call it.
+      path: `.weights.h5` or `.keras` file.
+
+    Raises:
+      UserError: no such weights, or not of this backbone; says which layer differs.
+    """
+    check(path)
+    with tempfile.TemporaryDirectory(prefix="weights-") as folder:
+        # Keras fills in a file of its own making; the user's only ever lends it numbers.
+        own = Path(folder, "backbone.weights.h5")
+        backbone.save_weights(own)
+        with _readable(path), _open(path, Path(folder), own.stat().st_size) as source, h5py.File(own, "r+") as target:
+            _copy(source, target, [layer.name for layer in backbone.layers], f"{path} does not fit {name}")
+        backbone.load_weights(own)
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"backbone.weights: {path} is damaged or no weights file: {reason}") from error
+
+
+@contextlib.contextmanager
+def _open(path: Path, folder: Path, backbone_bytes: int) -> Iterator[h5py.File]:
+    if path.suffix == ".keras":
+        with zipfile.ZipFile(path) as archive:
+            info = archive.getinfo(_WEIGHTS_IN_KERAS_FILE)
+            limit = _LARGEST_RATIO * backbone_bytes + _LARGEST_HEAD_BYTES
+            if info.file_size > limit:
+                raise UserError(f"backbone.weights: {path} unpacks to {info.file_size} bytes, expected up to {limit}")
+            path = folder / "unpacked.weights.h5"
+            with archive.open(info) as packed, path.open("wb") as unpacked:
+                shutil.copyfileobj(packed, unpacked)
+    with h5py.File(path, "r") as file:
+        yield file
+
+
+def _copy(source: h5py.File, target: h5py.File, layers: list[str], mismatch: str) -> None:
+    """Copies each dataset of `target` from `source`, in the order of the layers, so that the first misfit is told."""
+    owners = {}
+
+    def visit(path: str, node: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(node, h5py.Dataset):
+            owners[path] = node.parent.attrs["name"]
+
+    target.visititems(visit)
+    position = {layer: index for index, layer in enumerate(layers)}
+    for path in sorted(owners, key=lambda path: position.get(owners[path], len(layers))):
+        expected, found = target[path], _dataset(source, path)
+        if found is None or found.shape != expected.shape or found.dtype.kind not in "fiu":
+            received = "nothing" if found is None else f"{found.dtype} {found.shape}"
+            raise UserError(
+                f"backbone.weights: {mismatch}: layer {owners[path]}: expected {expected.dtype} {expected.shape}, "
+                f"found {received}"
+            )
+        expected[...] = found[...]
+
+
+def _dataset(file: h5py.File, path: str) -> h5py.Dataset | None:
+    """A dataset whose numbers are in this very file; HDF5 can also point into any other file of the machine."""
+    node = file
+    for part in path.split("/"):
+        link = node.get(part, getlink=True) if isinstance(node, h5py.Group) else None
+        if link is None:
+            return None
+        if not isinstance(link, h5py.HardLink):
+            raise UserError(f"backbone.weights: {file.filename}: {path} is a link, expected numbers")
+        node = node[part]
+    if not isinstance(node, h5py.Dataset):
+        return None
+    if node.external or node.is_virtual:
+        raise UserError(f"backbone.weights: {file.filename}: {path} lies in another file, expected numbers")
+    return node

@@ -1,0 +1,148 @@
+"""The pipeline: one definition for every scheduler."""
+
+from collections.abc import Sequence
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx import v1 as tfx
+
+from components import fingerprint, weights
+from components.evaluator import Evaluator
+from components.example_validator import ExampleValidator
+from components.feature_extractor.augmentation import Augmentation
+from components.feature_extractor.component import FeatureExtractor
+from components.image_example_gen.component import ImageExampleGen
+from components.latest_blessed_model import CANDIDATE, LatestOtherBlessedModel
+from components.schema import ImageSchema
+from components.trainer.run_fn import Settings as TrainerSettings
+from pipeline.config import Config
+
+NAME = "image_classification"
+# Beam's own choice of a local runner may download a program for each run.
+_BEAM = ("--runner=FnApiRunner", "--direct_running_mode=in_memory")
+# Decoding pictures releases Python's lock, so threads are enough to use each core.
+_BEAM_THREADS = ("--runner=FnApiRunner", "--direct_running_mode=multi_threading", "--direct_num_workers=0")
+
+
+def create_pipeline(
+    config: Config,
+    *,
+    data: str,
+    pipeline_root: str,
+    serving: str,
+    metadata: metadata_store_pb2.ConnectionConfig,
+    beam_args: Sequence[str] = _BEAM,
+) -> tfx.dsl.Pipeline:
+    """From a folder of pictures to a published model.
+
+    Args:
+      config: what a person may choose.
+      data: folder of the pictures.
+      pipeline_root: where the steps' outputs go.
+      serving: where blessed models are published, a folder a version.
+      metadata: the metadata store.
+      beam_args: flags of the Beam runner.
+    """
+    backbone, features, trainer, gate = config.backbone, config.features, config.trainer, config.gate
+    code = fingerprint.of_code
+
+    example_gen = ImageExampleGen(
+        data=data,
+        **config.ingest.model_dump(),
+        code_fingerprint=code("components.image_example_gen.executor"),
+    ).with_beam_pipeline_args(list(_BEAM_THREADS))
+
+    schema = ImageSchema(code_fingerprint=code("components.schema")).with_id("ImageSchema")
+
+    statistics_gen = tfx.components.StatisticsGen(
+        examples=example_gen.outputs["examples"], schema=schema.outputs["schema"]
+    )
+
+    example_validator = ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=schema.outputs["schema"]
+    )
+
+    transform = tfx.components.Transform(
+        examples=example_gen.outputs["examples"],
+        schema=schema.outputs["schema"],
+        preprocessing_fn="components.transform.preprocessing_fn",
+        # Whoever consumes the pictures applies the graph: stored at 224x224 they would take 500 KB each.
+        materialize=False,
+        disable_statistics=True,
+        custom_config={"image_size": backbone.image_size, "code_fingerprint": code("components.transform")},
+    )
+
+    feature_extractor = FeatureExtractor(
+        examples=example_gen.outputs["examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        backbone=backbone.name,
+        weights=backbone.weights,
+        weights_fingerprint=weights.fingerprint(backbone.weights, backbone.name),
+        image_size=backbone.image_size,
+        fine_tune=trainer.fine_tune,
+        fine_tune_at=trainer.fine_tune_at,
+        views=features.augmentation_views,
+        augmentation=Augmentation(**features.augmentation.model_dump()),
+        precision=features.precision,
+        batch_size=features.batch_size,
+        seed=config.seed,
+        code_fingerprint=code("components.feature_extractor.executor"),
+    )
+    # Pictures with anomalies are not worth the hours that this step may take.
+    feature_extractor.add_upstream_node(example_validator)
+
+    trainer_settings = TrainerSettings(
+        **trainer.model_dump(exclude={"fine_tune_at"}),
+        mirror=features.augmentation.flip,
+        weights=backbone.weights,
+        seed=config.seed,
+        code_fingerprint=code("components.trainer.run_fn"),
+    )
+    train = tfx.components.Trainer(
+        examples=feature_extractor.outputs["features"],
+        transform_graph=transform.outputs["transform_graph"],
+        run_fn="components.trainer.run_fn.run_fn",
+        custom_config=trainer_settings._asdict(),
+    )
+
+    baseline = tfx.dsl.Resolver(
+        strategy_class=LatestOtherBlessedModel,
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+        **{CANDIDATE: train.outputs["model"]},
+    ).with_id("LatestBlessedModel")
+
+    evaluator = Evaluator(
+        examples=example_gen.outputs["examples"],
+        model=train.outputs["model"],
+        baseline_model=baseline.outputs["model"],
+        **gate.model_dump(),
+        code_fingerprint=code("components.evaluator"),
+    )
+
+    pusher = tfx.components.Pusher(
+        model=train.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=serving)
+        ),
+    )
+
+    return tfx.dsl.Pipeline(
+        pipeline_name=NAME,
+        pipeline_root=pipeline_root,
+        metadata_connection_config=metadata,
+        enable_cache=True,
+        beam_pipeline_args=list(beam_args),
+        components=[
+            example_gen,
+            schema,
+            statistics_gen,
+            example_validator,
+            transform,
+            feature_extractor,
+            train,
+            baseline,
+            evaluator,
+            pusher,
+        ],
+    )

@@ -1,0 +1,159 @@
+"""Runs the pipeline on this machine: from a folder of pictures to a published model.
+
+Exit codes: 0 published; 3 trained but not blessed; 2 bad input or configuration; 130 interrupted; 1 anything else.
+"""
+
+import argparse
+import datetime
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components import progress
+from components.errors import UserError
+from components.image_example_gen import layout
+from components.sample_data import write_sample
+from pipeline import config as configuration
+from pipeline.screen import Screen, output_to
+
+if TYPE_CHECKING:
+    from pipeline.summary import Summary
+
+PUBLISHED, FAILED, BAD_INPUT, NOT_BLESSED, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        config = configuration.load(options.config, options.set, options.data, options.output)
+        output = Path(config.output).absolute()
+        data = _data(config, output)
+        return _run(config, data, output)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on after the last finished step", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.local_run",
+        description="Trains, evaluates and publishes an image classifier from a folder of pictures.",
+        epilog=(
+            "Exit codes: 0 published; 3 trained but not blessed; 2 bad input or configuration; "
+            "130 interrupted; 1 anything else."
+        ),
+    )
+    parser.add_argument("--config", metavar="FILE", help="YAML configuration; default: configs/default.yaml")
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        help="pictures, as DIR/<class>/* or DIR/{train,eval,test}/<class>/*; default: a small sample",
+    )
+    parser.add_argument("--output", metavar="DIR", help="where everything goes; default: output")
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="changes one key, as in trainer.epochs=3"
+    )
+    return parser
+
+
+def _data(config: configuration.Config, output: Path) -> Path:
+    """The folder of pictures, its layout checked before TensorFlow is loaded."""
+    data = Path(config.data).absolute() if config.data else write_sample(output / "sample_data")
+    layout.find(str(data))
+    return data
+
+
+def _run(config: configuration.Config, data: Path, output: Path) -> int:
+    logs = output / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    log = logs / f"{datetime.datetime.now():%Y-%m-%dT%H-%M-%S}.log"
+    (output / "config.yaml").write_text(configuration.to_yaml(config))
+    screen = Screen()
+    screen.line(f"pictures  {data}")
+    screen.line(f"log       {log}")
+    screen.line()
+    try:
+        with output_to(log):
+            summary = _run_steps(config, data, output, screen)
+    except (UserError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        screen.line()
+        print(f"error: {_one_line(error)}; the log tells more: {log}", file=sys.stderr)
+        return FAILED
+    summary.write(output)
+    _show(summary, output, screen)
+    return PUBLISHED if summary.blessed else NOT_BLESSED
+
+
+def _run_steps(config: configuration.Config, data: Path, output: Path, screen: Screen) -> "Summary":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    with screen.running("loading TensorFlow"):
+        from tfx.orchestration import metadata
+
+        from pipeline.dag import create_pipeline
+        from pipeline.runner import StepFailedError, StepRunner
+        from pipeline.summary import summarize
+
+    connection = metadata.sqlite_metadata_connection_config(str(output / "metadata.db"))
+    pipeline = create_pipeline(
+        config,
+        data=str(data),
+        pipeline_root=str(output / "pipeline"),
+        serving=str(output / "serving"),
+        metadata=connection,
+    )
+    runner = StepRunner(screen)
+    progress.listen(screen.advance)
+    try:
+        runner.run(pipeline)
+    except StepFailedError as error:
+        if isinstance(error.__cause__, UserError):
+            raise error.__cause__ from None
+        raise
+    finally:
+        progress.listen(None)
+    return summarize(runner.steps, connection)
+
+
+def _show(summary: "Summary", output: Path, screen: Screen) -> None:
+    files = summary.files
+    screen.line()
+    screen.line(
+        f"files      {files['found']} found: {files['used']} used, {files['duplicate']} duplicate, "
+        f"{files['quarantined']} quarantined"
+    )
+    for split, metrics in summary.metrics.items():
+        screen.line(f"{split:<10} accuracy {metrics['accuracy']:.4f}, loss {metrics['loss']:.4f}")
+    for check in summary.gate:
+        sign = ">=" if check["passed"] else "<"
+        where = f"{check['metric']} on {check['slice']}"
+        verdict = "passed" if check["passed"] else "FAILED"
+        screen.line(f"gate       {verdict}: {where} {check['value']:.4f} {sign} {check['threshold']:.4f}")
+    if summary.baseline_note:
+        screen.line(f"gate       {summary.baseline_note}")
+    screen.line(f"published  {summary.pushed_to or 'nothing: the gate refused the model'}")
+    screen.line(f"model      {summary.model}")
+    screen.line(f"training   {summary.training}")
+    screen.line(f"summary    {output / 'run_summary.json'}")
+
+
+def _one_line(error: Exception) -> str:
+    cause = error.__cause__
+    if cause is None:
+        return f"{error}: its inputs could not be resolved" if type(error).__name__ == "StepFailedError" else _text(error)
+    return f"{error}: {_text(cause)}"
+
+
+def _text(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""What a run came to, for people and, as run_summary.json, for machines."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx import types
+from tfx.orchestration import metadata
+from tfx.orchestration.portable.mlmd import execution_lib
+
+from components import evaluator, labels
+from pipeline.runner import Step
+
+FILE_NAME = "run_summary.json"
+
+
+class Summary(NamedTuple):
+    """A finished run. Paths are local.
+
+    Attributes:
+      blessed: whether the gate let the model pass.
+      pushed_to: folder of the published version; None where nothing was published.
+      metrics: accuracy and loss by split; train and eval as training saw them, test through the serving signature.
+      gate: a row a threshold: metric, slice, value, threshold, passed.
+      baseline_note: why the last blessed model was not compared with; empty where it was or there is none.
+      files: files found, used, duplicate and quarantined.
+      steps: name, state and seconds of each step.
+      classes: class names by class id.
+      model: folder of the trained model.
+      training: folder of history.csv and the TensorBoard logs.
+    """
+
+    blessed: bool
+    pushed_to: str | None
+    metrics: dict[str, dict[str, float]]
+    gate: list[dict[str, Any]]
+    baseline_note: str
+    files: dict[str, int]
+    steps: list[dict[str, Any]]
+    classes: list[str]
+    model: str
+    training: str
+
+    def write(self, output: Path) -> None:
+        """Writes run_summary.json."""
+        (output / FILE_NAME).write_text(json.dumps(self._asdict(), indent=2, ensure_ascii=False) + "\n")
+
+
+def summarize(steps: Iterable[Step], connection: metadata_store_pb2.ConnectionConfig) -> Summary:
+    """Collects what the steps of a complete run left in the metadata store and in their artifacts."""
+    steps = list(steps)
+    outputs = _outputs(steps, connection)
+    examples = outputs["ImageExampleGen"]["examples"]
+    pushed = outputs["Pusher"]["pushed_model"]
+    evaluation = outputs["Evaluator"]["evaluation"]
+    training = outputs["Trainer"]["model_run"].uri
+    metrics = json.loads((Path(training) / "metrics.json").read_text())
+    test = evaluator.overall_metrics(evaluation.uri)
+    metrics["test"] = {name: test[name] for name in ("accuracy", "loss")}
+    return Summary(
+        blessed=outputs["Evaluator"]["blessing"].get_int_custom_property("blessed") == 1,
+        pushed_to=pushed.get_string_custom_property("pushed_destination") or None,
+        metrics=metrics,
+        gate=[check._asdict() for check in evaluator.checks(evaluation.uri)],
+        baseline_note=evaluation.get_string_custom_property(evaluator.BASELINE_NOTE),
+        files={key: int(examples.get_int_custom_property(key)) for key in ("found", "used", "duplicate", "quarantined")},
+        steps=[{"name": step.name, "state": step.state, "seconds": step.seconds} for step in steps],
+        classes=labels.read_labels(examples.uri),
+        model=outputs["Trainer"]["model"].uri,
+        training=training,
+    )
+
+
+def _outputs(
+    steps: list[Step], connection: metadata_store_pb2.ConnectionConfig
+) -> dict[str, dict[str, types.Artifact]]:
+    """Output artifacts by step and output name."""
+    found = {}
+    with metadata.Metadata(connection) as handle:
+        for step in steps:
+            artifacts = execution_lib.get_output_artifacts(handle, step.execution_id)
+            found[step.name] = {key: one for key, (one, *_) in artifacts.items()}
+    return found
