@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import tensorflow_model_analysis as tfma
 from google.protobuf import json_format
 from tfx import types
-from tfx import v1 as tfx
 from tfx.components.evaluator import executor as tfx_evaluator
 from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import artifact_utils, component_spec, standard_artifacts
@@ -26,6 +25,7 @@ CLASS_NAME = "class_name"
 BASELINE_NOTE = "baseline_note"
 _ACCURACY = "SparseCategoricalAccuracy"
 _CANDIDATE = "candidate"
+_ROUNDING = 1e-6
 _BASELINE = "baseline"
 
 
@@ -91,9 +91,9 @@ class Evaluator(base_beam_component.BaseBeamComponent):
 
     def __init__(
         self,
-        examples: tfx.types.BaseChannel,
-        model: tfx.types.BaseChannel,
-        baseline_model: tfx.types.BaseChannel,
+        examples: types.BaseChannel,
+        model: types.BaseChannel,
+        baseline_model: types.BaseChannel,
         *,
         min_accuracy: float,
         max_accuracy_drop: float,
@@ -120,8 +120,8 @@ class Evaluator(base_beam_component.BaseBeamComponent):
                 max_accuracy_drop=max_accuracy_drop,
                 slices=json.dumps(dict(slices), sort_keys=True),
                 code_fingerprint=code_fingerprint,
-                evaluation=tfx.types.Channel(type=standard_artifacts.ModelEvaluation),
-                blessing=tfx.types.Channel(type=standard_artifacts.ModelBlessing),
+                evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
+                blessing=types.Channel(type=standard_artifacts.ModelBlessing),
             )
         )
 
@@ -206,28 +206,32 @@ class Check(NamedTuple):
 
 def overall_metrics(evaluation: str) -> dict[str, float]:
     """The candidate's metrics on the whole test split, by name, from the evaluation's folder."""
-    return _metrics(_load(evaluation, _CANDIDATE), "")
+    return _metrics(_load(evaluation), "")
 
 
 def checks(evaluation: str) -> list[Check]:
     """Each threshold with what was measured, from the evaluation's folder."""
-    candidate = _load(evaluation, _CANDIDATE)
+    candidate = _load(evaluation)
     found = []
     for metric in (metric for spec in candidate.config.metrics_specs for metric in spec.metrics):
         for limit in metric.per_slice_thresholds:
             name = limit.slicing_specs[0].feature_values.get(CLASS_NAME, "")
             value = _metrics(candidate, name)["accuracy"]
-            floor = limit.threshold.value_threshold.lower_bound.value
-            found.append(Check("accuracy", name or "overall", value, floor, value >= floor))
+            found.append(_check("accuracy", name, value, limit.threshold.value_threshold.lower_bound.value))
             if limit.threshold.HasField("change_threshold"):
                 change = value - _metrics(_load(evaluation, _BASELINE), name)["accuracy"]
-                least = limit.threshold.change_threshold.absolute.value
-                found.append(Check("accuracy_change", name or "overall", change, least, change >= least))
+                found.append(_check("accuracy_change", name, change, limit.threshold.change_threshold.absolute.value))
     return found
 
 
-def _load(evaluation: str, model: str) -> tfma.EvalResult:
-    return tfma.load_eval_result(evaluation, model_name=model)
+def _check(metric: str, class_name: str, value: float, least: float) -> Check:
+    return Check(metric, class_name or "overall", value, round(least + _ROUNDING, 9), value >= least)
+
+
+def _load(evaluation: str, model: str = _CANDIDATE) -> tfma.EvalResult:
+    # TFMA drops a model's name where there is only one.
+    is_only_one = len(tfma.load_eval_result(evaluation).config.model_specs) == 1
+    return tfma.load_eval_result(evaluation, model_name=None if is_only_one else model)
 
 
 def _metrics(result: tfma.EvalResult, class_name: str) -> dict[str, float]:
@@ -239,10 +243,11 @@ def _metrics(result: tfma.EvalResult, class_name: str) -> dict[str, float]:
 def _threshold(
     where: tfma.SlicingSpec, floor: float, max_drop: float | None
 ) -> tfma.PerSliceMetricThreshold:
-    threshold = tfma.MetricThreshold(value_threshold={"lower_bound": {"value": floor}})
+    # TFMA computes accuracies in float32, where 19 of 20 is a little less than 0.95.
+    threshold = tfma.MetricThreshold(value_threshold={"lower_bound": {"value": floor - _ROUNDING}})
     if max_drop is not None:
         threshold.change_threshold.direction = tfma.MetricDirection.HIGHER_IS_BETTER
-        threshold.change_threshold.absolute.value = -max_drop
+        threshold.change_threshold.absolute.value = -max_drop - _ROUNDING
     return tfma.PerSliceMetricThreshold(slicing_specs=[where], threshold=threshold)
 
 

@@ -1,12 +1,14 @@
 """ExampleValidator: TFX's, but an anomaly stops the run with its text."""
 
+import os
 from typing import Any
 
-import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx import types
 from tfx import v1 as tfx
 from tfx.components.example_validator import executor as tfx_validator
 from tfx.dsl.components.base import executor_spec
+from tfx.dsl.io import fileio
 from tfx.proto.orchestration import execution_result_pb2
 from tfx.types import artifact_utils
 
@@ -30,12 +32,16 @@ class Executor(tfx_validator.Executor):
         output = super().Do(input_dict, output_dict, exec_properties)
         anomalies = artifact_utils.get_single_instance(output_dict["anomalies"])
         for split in artifact_utils.decode_split_names(anomalies.split_names):
-            path = f"{artifact_utils.get_split_uri([anomalies], split)}/SchemaDiff.pb"
-            found = tfdv.load_anomalies_binary(path).anomaly_info
+            found = _anomalies(artifact_utils.get_split_uri([anomalies], split)).anomaly_info
             if found:
                 text = "; ".join(f"{name}: {info.description}" for name, info in sorted(found.items()))
                 raise UserError(f"anomalies in the {split} split: {text}")
         return output
+
+
+def _anomalies(directory: str) -> anomalies_pb2.Anomalies:
+    with fileio.open(os.path.join(directory, tfx_validator.DEFAULT_FILE_NAME), "rb") as file:
+        return anomalies_pb2.Anomalies.FromString(file.read())
 
 
 class ExampleValidator(tfx.components.ExampleValidator):

@@ -24,10 +24,11 @@ class LatestOtherBlessedModel(tfx.dsl.experimental.LatestBlessedModelStrategy):
           input_dict: `candidate`, this run's model; `model` and `model_blessing`, all there are.
 
         Returns:
-          `model` and `model_blessing`, with one artifact each or none.
+          `model` and `model_blessing`, with one artifact each or none; and the candidate.
         """
-        candidates = {artifact.id for artifact in input_dict[CANDIDATE]}
-        others = [artifact for artifact in input_dict["model"] if artifact.id not in candidates]
-        return super().resolve_artifacts(
+        candidates = input_dict[CANDIDATE]
+        others = [artifact for artifact in input_dict["model"] if artifact.id not in {c.id for c in candidates}]
+        blessed = super().resolve_artifacts(
             store, {"model": others, "model_blessing": input_dict["model_blessing"]}
         )
+        return None if blessed is None else {**blessed, CANDIDATE: candidates}

@@ -1,7 +1,8 @@
 """File and class names as printable text.
 
-A file name may hold anything but a slash: line breaks, control characters, bytes that are no UTF-8 (which Python
-holds as lone surrogates). Escaped, any name fits on one line of a UTF-8 file, and `unescape` gives it back.
+A file name may hold anything but a slash: line breaks, control characters, bytes that are no UTF-8 (which
+Python holds as lone surrogates). Escaped, any name fits on one line of a UTF-8 file, and `unescape` gives it
+back.
 """
 
 import re

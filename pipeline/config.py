@@ -4,12 +4,13 @@ Imports nothing heavy: a mistake in a configuration is told before TensorFlow is
 """
 
 import difflib
+import functools
 import os
 import re
 import reprlib
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, NoReturn
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -19,7 +20,8 @@ from components.errors import UserError
 
 DEFAULT_FILE = Path(__file__).resolve().parent.parent / "configs" / "default.yaml"
 
-_MAX_BYTES = 1_000_000  # a file beyond this is no configuration
+_MAX_BYTES = 100_000  # a file beyond this is no configuration
+_MAX_LINES = 20  # of an error
 _MAX_HELD_OUT = 0.6  # of the pictures; the rest must be enough to train on
 _WEIGHTS_SUFFIXES = (".weights.h5", ".keras")
 
@@ -123,7 +125,9 @@ class IngestConfig(_Section):
     def _leaves_enough_to_train_on(self) -> "IngestConfig":
         held_out = round(self.eval_fraction + self.test_fraction, 9)  # 0.4 + 0.2 is a little above 0.6
         if held_out > _MAX_HELD_OUT:
-            raise ValueError(f"got eval_fraction + test_fraction = {held_out}, expected up to {_MAX_HELD_OUT}")
+            raise ValueError(
+                f"got eval_fraction + test_fraction = {held_out}, expected at most {_MAX_HELD_OUT}"
+            )
         return self
 
 
@@ -145,8 +149,8 @@ class FeaturesConfig(_Section):
     """What goes through the frozen layers.
 
     Attributes:
-      augmentation_views: 0 stores each picture once as it is; n stores n randomly augmented views of it, and epoch e
-        trains on view e mod n.
+      augmentation_views: 0 stores each picture once as it is; n stores n randomly augmented views of it, and
+        epoch e trains on view e mod n.
       augmentation: the limits of the views.
       precision: arithmetic of the frozen layers; "auto" is bfloat16 where the processor has it.
       batch_size: pictures at a time through the frozen layers.
@@ -165,8 +169,8 @@ class TrainerConfig(_Section):
       epochs: of stage 1, which trains the head alone.
       learning_rate: of stage 1.
       fine_tune: whether stage 2 follows.
-      fine_tune_at: index of the first layer of the backbone that stage 2 trains; None for the backbone's own default,
-        15 for VGG16.
+      fine_tune_at: index of the first layer of the backbone that stage 2 trains; None for the backbone's own
+        default, 15 for VGG16.
       fine_tune_epochs: of stage 2.
       fine_tune_learning_rate: of stage 2.
       batch_size: pictures a step, in both stages.
@@ -202,10 +206,10 @@ class GateConfig(_Section):
 
 
 class Config(_Section):
-    """Everything that a run depends on.
+    """Everything that a run depends on. Paths may begin with ~; relative ones start at the working directory.
 
     Attributes:
-      data: root folder of the pictures; None for the sample set. Relative paths start at the working directory.
+      data: root folder of the pictures; None for the sample set.
       output: folder of the run's artifacts, metadata, published models and logs.
       seed: of all that is random.
     """
@@ -251,22 +255,26 @@ def load(
     """
     file = DEFAULT_FILE if path is None else Path(path)
     changes = [_parse_override(text) for text in overrides]
-    changes += [
-        _Change(f"--{key}", (key,), value) for key, value in (("data", data), ("output", output)) if value is not None
-    ]
+    if data is not None:
+        changes.append(_Change("--data", ("data",), data))
+    if output is not None:
+        changes.append(_Change("--output", ("output",), output))
     tree = _read(file)
     for change in changes:
         _assign(tree, change)
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
-        lines = [_explain(problem, file, changes) for problem in error.errors()]
+        problems = error.errors()
+        lines = [_explain(problem, file, changes) for problem in problems[:_MAX_LINES]]
+        if len(problems) > _MAX_LINES:
+            lines.append(f"... and {len(problems) - _MAX_LINES} more problems")
         raise UserError("\n".join(lines)) from None
 
 
 def to_yaml(config: Config) -> str:
-    """Every key with its value, as YAML that `load` reads back to an equal configuration."""
-    return yaml.dump(config.model_dump(), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    """Every key with its value, as YAML in ASCII that `load` reads back to an equal configuration."""
+    return yaml.dump(config.model_dump(), Dumper=_Dumper, sort_keys=False)
 
 
 # --- Reading ---
@@ -284,7 +292,7 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
-        raise UserError(f"{source}: byte {error.start + 1} is not UTF-8, expected a YAML file in UTF-8") from error
+        raise UserError(f"{source}: not UTF-8 from byte {error.start + 1} on, expected YAML") from error
     tree = _parse(text, source)
     if tree is None:  # nothing but comments
         return {}
@@ -329,8 +337,6 @@ def _parse(text: str, source: str) -> Any:
 class _Scalars(yaml.resolver.BaseResolver):
     """What a text without quotes stands for; without YAML 1.1's dates, octal and base-60 numbers."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
-
 
 for _tag, _pattern, _first_characters in (
     ("null", r"(~|null|Null|NULL|)\Z", ["~", "n", "N", ""]),
@@ -349,21 +355,25 @@ class _Loader(_Scalars, yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent):  # a few of them can stand for a billion values
-            raise yaml.MarkedYAMLError(problem="aliases (*name) are not allowed", problem_mark=event.start_mark)
+            _refuse("aliases (*name) are not allowed", event.start_mark)
         if event.tag is not None:
-            raise yaml.MarkedYAMLError(problem="tags (!name) are not allowed", problem_mark=event.start_mark)
+            _refuse("tags (!name) are not allowed", event.start_mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         mapping: dict[Hashable, Any] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise yaml.MarkedYAMLError(problem="a key must be a text", problem_mark=key.start_mark)
+                _refuse("a key must be a text", key.start_mark)
             if key.value in mapping:
-                raise yaml.MarkedYAMLError(problem=f"duplicate key {_show(key.value)}", problem_mark=key.start_mark)
+                _refuse(f"duplicate key {_show(key.value)}", key.start_mark)
             # As it is written, whatever it looks like: a class may be called 0, no or 1e3.
             mapping[key.value] = self.construct_object(value, deep=True)
         return mapping
+
+
+def _refuse(problem: str, mark: Any) -> NoReturn:
+    raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))
@@ -400,14 +410,19 @@ def _unknown_key(path: _Path) -> str:
 
 def _schema(path: Sequence[str]) -> Mapping[str, Any]:
     """JSON schema of the key at a path, with sections resolved."""
-    whole = Config.model_json_schema()
-    schema: Mapping[str, Any] = whole
+    whole = _whole_schema()
+    schema = whole
     for part in path:
         properties = schema.get("properties")
         schema = properties[part] if properties else schema["additionalProperties"]
         if "$ref" in schema:
             schema = whole["$defs"][schema["$ref"].rpartition("/")[2]]
     return schema
+
+
+@functools.cache
+def _whole_schema() -> Mapping[str, Any]:
+    return Config.model_json_schema()
 
 
 def _all_keys(section: _Path = ()) -> Iterator[str]:

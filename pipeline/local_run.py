@@ -7,6 +7,7 @@ import argparse
 import datetime
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -114,6 +115,7 @@ def _run_steps(config: configuration.Config, data: Path, output: Path, screen: S
     try:
         runner.run(pipeline)
     except StepFailedError as error:
+        traceback.print_exc()  # into the log
         if isinstance(error.__cause__, UserError):
             raise error.__cause__ from None
         raise

@@ -31,6 +31,9 @@ class Screen:
     @contextlib.contextmanager
     def running(self, name: str) -> Iterator[None]:
         """Shows, on a terminal, that a step runs, until the block ends."""
+        if not self._console.is_terminal:
+            yield
+            return
         columns = (
             TextColumn(f"{name:<{_NAME_WIDTH}}", markup=False),
             BarColumn(bar_width=30),

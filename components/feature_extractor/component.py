@@ -1,6 +1,6 @@
 """FeatureExtractor: runs each picture through the frozen layers once, so that training need not."""
 
-from tfx import v1 as tfx
+from tfx import types
 from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
@@ -45,8 +45,8 @@ class FeatureExtractor(base_beam_component.BaseBeamComponent):
 
     def __init__(
         self,
-        examples: tfx.types.BaseChannel,
-        transform_graph: tfx.types.BaseChannel,
+        examples: types.BaseChannel,
+        transform_graph: types.BaseChannel,
         *,
         backbone: str,
         weights: str,
@@ -98,6 +98,6 @@ class FeatureExtractor(base_beam_component.BaseBeamComponent):
                 batch_size=batch_size,
                 seed=seed,
                 code_fingerprint=code_fingerprint,
-                features=tfx.types.Channel(type=standard_artifacts.Examples),
+                features=types.Channel(type=standard_artifacts.Examples),
             )
         )

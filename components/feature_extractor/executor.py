@@ -84,7 +84,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         labels.write_labels(output.uri, labels.read_labels(examples.uri))
         Extractor(settings, load_weights=False).info(max(1, views["train"])).write(output.uri)
         shards = [shard for split in SPLITS for shard in _shards(examples, output, split, views[split])]
-        progress.start(sum(max(1, shard.views) * _count(shard.examples) for shard in shards), "pictures")
+        # The metadata store of some schedulers gives whole numbers back as floats.
+        pictures = {split: int(examples.get_int_custom_property(split)) for split in SPLITS}
+        progress.start(sum(max(1, views[split]) * pictures[split] for split in SPLITS), "pictures")
         with self._make_beam_pipeline() as pipeline:
             _ = (
                 pipeline
@@ -251,7 +253,3 @@ def _shards(examples: types.Artifact, output: types.Artifact, split: str, views:
     output_dir = artifact_utils.get_split_uri([output], split)
     tf.io.gfile.makedirs(output_dir)
     return [Shard(file, output_dir, i, len(files), views) for i, file in enumerate(files)]
-
-
-def _count(path: str) -> int:
-    return sum(1 for _ in tf.data.TFRecordDataset(path))

@@ -13,6 +13,8 @@ from components import progress
 from components.image_example_gen import content, layout
 from components.image_example_gen.executor import FINGERPRINT
 
+_QUEUE = 1000
+
 
 class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
     """Adds the content's fingerprint to the parameters, which are part of the cache's key.
@@ -45,5 +47,9 @@ def fingerprint(root: str) -> str:
         progress.advance()
         return file.path, sha256
 
+    hashes: list[tuple[str, str]] = []
     with ThreadPoolExecutor() as threads:
-        return content.fingerprint(threads.map(_hash, found.files))
+        # A call that waits its turn takes more memory than its file's name.
+        for start in range(0, len(found.files), _QUEUE):
+            hashes += threads.map(_hash, found.files[start : start + _QUEUE])
+    return content.fingerprint(hashes)

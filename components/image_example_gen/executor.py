@@ -1,14 +1,11 @@
 """Writes the examples: one pass over all files to judge them, one over the chosen ones to store them.
 
-Between the two stands one plain decision about all files. Beam's elements are names of small work files, so neither
-pictures nor lists of them go through its memory.
+Between the two stands one plain decision about all files. Beam's elements are names of small work files, so
+neither pictures nor lists of them go through its memory.
 """
 
-import csv
-import io
-import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -20,8 +17,9 @@ from tfx.types import artifact_utils
 
 from components import labels, names, progress
 from components.errors import UserError
-from components.image_example_gen import content, layout, pictures
+from components.image_example_gen import content, layout, pictures, work_files
 from components.image_example_gen.plan import Plan, Record, make_plan
+from components.image_example_gen.reports import write_reports
 
 # The driver leaves the data set's content hash under this name, among the parameters and in the artifact.
 FINGERPRINT = "fingerprint"
@@ -32,13 +30,13 @@ _PICTURES_PER_SHARD = 256
 class Executor(base_beam_executor.BaseBeamExecutor):
     """Fills an Examples artifact.
 
-    Splits train, eval and test: uncompressed TFRecords of tf.train.Example, as pictures do not compress further.
-    Each example holds `image` (bytes of an upright 8-bit RGB or grey JPEG or PNG), `label` (int64, the class id),
-    `class_name`, `sha256` (of the file, hexadecimal), `file_name` (relative, escaped as `components.names` does),
-    `height`, `width` (int64, pixels) and `brightness` (float, 0 to 1). Beside the splits: `labels.txt`,
-    `quarantine.csv` (file, reason) and `duplicates.csv` (file, kept). Custom properties: the numbers of files found,
-    used, duplicate and quarantined, of classes, and of pictures in each split (`train`, `eval`, `test`); and the
-    content's `fingerprint`.
+    Splits train, eval and test: uncompressed TFRecords of tf.train.Example, as pictures do not compress
+    further. Each example holds `image` (bytes of an upright 8-bit RGB or grey JPEG or PNG), `label` (int64,
+    the class id), `class_name`, `sha256` (of the file, hexadecimal), `file_name` (relative, escaped as
+    `components.names` does), `height`, `width` (int64, pixels) and `brightness` (float, 0 to 1). Beside the
+    splits: `labels.txt`, `quarantine.csv` (file, reason) and `duplicates.csv` (file, kept). Custom
+    properties: the numbers of files found, used, duplicate and quarantined, of classes, and of pictures in
+    each split (`train`, `eval`, `test`); and the content's `fingerprint`.
     """
 
     def Do(
@@ -50,20 +48,21 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         """See `ImageExampleGen` for the parameters.
 
         Raises:
-          UserError: the data folder cannot become three splits of two or more classes, holds too many unusable
-            files, or changed while it was read.
+          UserError: the data folder cannot become three splits of two or more classes, holds too many
+            unusable files, or changed while it was read.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         work = os.path.join(examples.uri, ".work")
-        fileio.makedirs(work)
         found = layout.find(exec_properties["data"])
         max_pixels = exec_properties["max_pixels"]
 
         records = self._examine(found, max_pixels, work)
         fingerprint = content.fingerprint((record.path, record.sha256) for record in records)
         if exec_properties.get(FINGERPRINT, fingerprint) != fingerprint:
-            raise UserError(f"data folder {found.root!r} changed while it was read; run again when it is at rest")
+            raise UserError(
+                f"data folder {found.root!r} changed while it was read; run again when it is at rest"
+            )
         plan = make_plan(
             records,
             classes=found.classes,
@@ -75,14 +74,13 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         self._store(plan, found, max_pixels, examples.uri, work)
 
         labels.write_labels(examples.uri, found.classes)
-        _write_csv(os.path.join(examples.uri, "quarantine.csv"), ("file", "reason"), plan.quarantined)
-        _write_csv(os.path.join(examples.uri, "duplicates.csv"), ("file", "kept"), plan.duplicates)
+        write_reports(examples.uri, plan)
         fileio.rmtree(work)
         _describe(examples, plan, len(found.classes), fingerprint)
 
     def _examine(self, found: layout.Layout, max_pixels: int, work: str) -> list[Record]:
         candidates = [file for file in found.files if not file.problem]
-        batches = _batches(candidates, _FILES_PER_BATCH, os.path.join(work, "files"))
+        batches = work_files.write_batches(os.path.join(work, "files"), candidates, _FILES_PER_BATCH)
         progress.start(len(candidates), "files examined")
         with self._make_beam_pipeline() as pipeline:
             _ = (
@@ -91,7 +89,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 | "Examine" >> beam.Map(_examine_batch, root=found.root, max_pixels=max_pixels)
             )
         records = [Record(*file[:3], sha256="", problem=file.problem) for file in found.files if file.problem]
-        records += [Record(*row) for batch in batches for row in _read_rows(_records_of(batch))]
+        records += [Record(*row) for batch in batches for row in work_files.read(_records_of(batch))]
         return records
 
     def _store(self, plan: Plan, found: layout.Layout, max_pixels: int, uri: str, work: str) -> None:
@@ -99,7 +97,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         for split, records in plan.splits.items():
             directory = os.path.join(uri, f"Split-{split}")
             fileio.makedirs(directory)
-            batches = _batches(records, _PICTURES_PER_SHARD, os.path.join(work, split))
+            batches = work_files.write_batches(os.path.join(work, split), records, _PICTURES_PER_SHARD)
             shards += [
                 (batch, os.path.join(directory, f"examples-{index:05d}-of-{len(batches):05d}.tfrecord"))
                 for index, batch in enumerate(batches)
@@ -110,19 +108,19 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 pipeline
                 | "Shards" >> beam.Create(shards)
                 | "Store"
-                >> beam.MapTuple(_store_shard, root=found.root, classes=found.classes, max_pixels=max_pixels)
+                >> beam.Map(_store_shard, root=found.root, classes=found.classes, max_pixels=max_pixels)
             )
         # Beam would wrap an error raised inside it.
         for batch, _ in shards:
             if fileio.exists(_changed_of(batch)):
-                path = os.path.join(found.root, *next(_read_rows(_changed_of(batch))))
+                path = os.path.join(found.root, *next(work_files.read(_changed_of(batch))))
                 raise UserError(f"{path!r} changed while it was read; run again when the folder is at rest")
 
 
 def _examine_batch(batch: str, root: str, max_pixels: int) -> None:
     """Writes the records of one work file's files beside it."""
-    records = [_examine_file(root, layout.File(*row), max_pixels) for row in _read_rows(batch)]
-    _write_rows(_records_of(batch), records)
+    records = [_examine_file(root, layout.File(*row), max_pixels) for row in work_files.read(batch)]
+    work_files.write(_records_of(batch), records)
 
 
 def _examine_file(root: str, file: layout.File, max_pixels: int) -> Record:
@@ -143,14 +141,18 @@ def _examine_file(root: str, file: layout.File, max_pixels: int) -> Record:
     return Record(*file[:3], sha256, problem, *(picture or ()))
 
 
-def _store_shard(batch: str, shard: str, root: str, classes: Sequence[str], max_pixels: int) -> None:
-    """Writes the pictures that one work file names; a file with other bytes than before ends it."""
+def _store_shard(task: tuple[str, str], root: str, classes: Sequence[str], max_pixels: int) -> None:
+    """Writes the pictures that a work file names to a shard; a file that changed ends it."""
+    batch, shard = task
     ids = {name: index for index, name in enumerate(classes)}
     with tf.io.TFRecordWriter(shard) as writer:
-        for record in (Record(*row) for row in _read_rows(batch)):
-            data = _read(os.path.join(root, record.path))
+        for record in (Record(*row) for row in work_files.read(batch)):
+            try:
+                data = _read(os.path.join(root, record.path))
+            except OSError:
+                data = b""
             if content.sha256_of_bytes(data) != record.sha256:
-                _write_rows(_changed_of(batch), [(record.path,)])
+                work_files.write(_changed_of(batch), [(record.path,)])
                 return
             image = data if record.as_stored else pictures.normalise(data, max_pixels)
             writer.write(_example(record, image, ids[record.class_name]).SerializeToString())
@@ -192,47 +194,12 @@ def _describe(examples: types.Artifact, plan: Plan, classes: int, fingerprint: s
     examples.set_string_custom_property(FINGERPRINT, fingerprint)
 
 
-def _write_csv(path: str, header: tuple[str, str], rows: Iterable[tuple[str, str]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([_cell(names.escape(path)), _cell(other)] for path, other in rows)
-    with fileio.open(path, "wb") as file:
-        file.write(text.getvalue().encode())
-
-
-def _cell(text: str) -> str:
-    """A spreadsheet would run a file name that begins like a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
-
-
-def _batches(rows: Sequence[Any], size: int, prefix: str) -> list[str]:
-    """Writes the rows in work files of `size` and gives their paths."""
-    paths = []
-    for start in range(0, len(rows), size):
-        paths.append(f"{prefix}-{start // size:05d}")
-        _write_rows(paths[-1], rows[start : start + size])
-    return paths
-
-
 def _records_of(batch: str) -> str:
     return f"{batch}.records"
 
 
 def _changed_of(batch: str) -> str:
     return f"{batch}.changed"
-
-
-def _write_rows(path: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    with fileio.open(path, "wb") as file:
-        # ASCII throughout: a file name may hold bytes that are no text.
-        file.write("".join(f"{json.dumps(row)}\n" for row in rows).encode("ascii"))
-
-
-def _read_rows(path: str) -> Iterator[list[Any]]:
-    with fileio.open(path, "rb") as file:
-        for line in file.read().splitlines():
-            yield json.loads(line)
 
 
 def _read(path: str) -> bytes:

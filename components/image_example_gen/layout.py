@@ -58,9 +58,9 @@ class Layout(NamedTuple):
 def find(root: str) -> Layout:
     """Finds the pictures' files.
 
-    Split folders may have any case and are called train or training_set; eval, val, valid or validation; test or
-    test_set. Files count at any depth of a class folder. Folders above the classes whose names begin with a dot are
-    no classes. Links are followed as long as they stay inside the root.
+    Split folders may have any case and are called train or training_set; eval, val, valid or validation; test
+    or test_set. Files count at any depth of a class folder. Folders above the classes whose names begin with
+    a dot are no classes. Links are followed as long as they stay inside the root.
 
     Args:
       root: the data folder.
@@ -105,8 +105,8 @@ def _split_folders(root: str) -> dict[str, str]:
         return {TRAIN: ""}
     if others:
         raise UserError(
-            f"{root!r} holds both the split folder {next(iter(found.values()))!r} and the folder {others[0]!r}; "
-            f"expected either class folders or split folders, not a mix"
+            f"{root!r} holds the split folder {next(iter(found.values()))!r} and the folder {others[0]!r}; "
+            f"expected split folders or class folders, not a mix"
         )
     if TRAIN not in found:
         raise UserError(f"{root!r} holds {sorted(found.values())} and no train folder")
@@ -119,18 +119,24 @@ def _classes(root: str, folder: str) -> list[str]:
         if not _is_utf8(name):
             raise UserError(f"class folder {os.path.join(root, folder, name)!r}: the name is not valid UTF-8")
         if _leads_out(os.path.join(root, folder, name), root):
-            raise UserError(f"class folder {os.path.join(root, folder, name)!r} is a link that leaves {root!r}")
+            raise UserError(
+                f"class folder {os.path.join(root, folder, name)!r} is a link that leaves {root!r}"
+            )
     return classes
 
 
 def _check_classes(root: str, classes: dict[str, list[str]]) -> None:
-    expected = f"expected {os.path.join(root, '<class>', '<picture>')} or {os.path.join(root, 'train', '<class>')}"
+    expected = (
+        f"expected {os.path.join(root, '<class>', '<picture>')} or {os.path.join(root, 'train', '<class>')}"
+    )
     for split, names in classes.items():
         if not names:
             where = f"the {split} folder of {root!r}" if len(classes) > 1 else repr(root)
             raise UserError(f"no class folder in {where}; {expected}")
     if len(classes[TRAIN]) == 1:
-        raise UserError(f"{root!r} holds a single class, {classes[TRAIN][0]!r}; a classifier needs two or more")
+        raise UserError(
+            f"{root!r} holds a single class, {classes[TRAIN][0]!r}; a classifier needs two or more"
+        )
     _check_spelling(root, sorted({name for names in classes.values() for name in names}))
     for split, names in classes.items():
         extra = sorted(set(names) - set(classes[TRAIN]))
@@ -144,7 +150,9 @@ def _check_spelling(root: str, names: list[str]) -> None:
     for name in names:
         other = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
         if other != name:
-            raise UserError(f"{root!r}: the class folders {other!r} and {name!r} differ only by case or accent form")
+            raise UserError(
+                f"{root!r}: the class folders {other!r} and {name!r} differ only by case or accent form"
+            )
 
 
 def _check_train_files(root: str, classes: list[str], files: list[File]) -> None:
@@ -173,7 +181,7 @@ def _class_files(root: str, folder: str, split: str, classes: list[str]) -> Iter
 
 
 def _walk(root: str, folder: str, above: frozenset[str]) -> Iterator[tuple[str, str]]:
-    """Relative path and problem of each file below a folder; `above` are the real paths down to the folder."""
+    """Relative path and problem of each file in a folder; `above` holds the real paths down to the folder."""
     for entry in _entries(os.path.join(root, folder)):
         path = os.path.join(folder, entry.name)
         if entry.is_symlink() and _leads_out(entry.path, root):

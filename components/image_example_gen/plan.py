@@ -123,10 +123,10 @@ def _cut(sha256: str, cuts: list[tuple[str, float]]) -> str:
 
 
 def _check_quarantine(plan: Plan, max_fraction: float) -> None:
-    if len(plan.quarantined) > max_fraction * plan.found:
+    if len(plan.quarantined) / plan.found > max_fraction:
         raise UserError(
-            f"{len(plan.quarantined)} of {plan.found} files cannot be used, more than max_quarantined_fraction "
-            f"{max_fraction} allows: {_commonest(plan.quarantined)}"
+            f"{len(plan.quarantined)} of {plan.found} files cannot be used, more than "
+            f"max_quarantined_fraction {max_fraction} allows: {_commonest(plan.quarantined)}"
         )
 
 
@@ -141,7 +141,9 @@ def _check_classes(plan: Plan, classes: list[str]) -> None:
     trained = {record.class_name for record in plan.splits[TRAIN]}
     for name in classes:
         if name not in trained:
-            held_out = sum(record.class_name == name for split in (EVAL, TEST) for record in plan.splits[split])
+            held_out = sum(
+                record.class_name == name for split in (EVAL, TEST) for record in plan.splits[split]
+            )
             raise UserError(
                 f"the class {name!r} has no usable picture left in train: {held_out} went to eval or test, "
                 f"the rest are duplicates or cannot be used; add pictures of it"
@@ -152,6 +154,6 @@ def _check_splits(plan: Plan) -> None:
     for split, records in plan.splits.items():
         if not records:
             raise UserError(
-                f"the {split} split is empty ({plan.used} usable pictures in all); add pictures, give it a folder "
-                f"of its own, or raise {split}_fraction"
+                f"the {split} split is empty, with {plan.used} usable pictures in all; "
+                f"add pictures, give it a folder of its own, or raise {split}_fraction"
             )

@@ -1,5 +1,8 @@
 """Features as training reads them: streamed from their files, in an order that the seed fixes."""
 
+import functools
+import math
+
 import tensorflow as tf
 
 from components.feature_extractor import features
@@ -42,37 +45,36 @@ class Features:
         dataset = tf.data.TFRecordDataset(features.files(self._directory, split, family, 0))
         return self._batches(dataset, family)
 
-    def epochs(self, family: str, first: int, last: int, mirror: bool) -> tf.data.Dataset:
-        """Training batches of the epochs `first` to `last` - 1, one after another; epoch e reads view e mod views.
+    def epochs(self, family: str, mirror: bool) -> tf.data.Dataset:
+        """Training batches without end: one epoch after another, epoch e from view e mod views.
+
+        Each epoch has an order of its own, which the seed fixes.
 
         Args:
           family: which features.
-          first: number of the first epoch, from 0.
-          last: number after the last epoch.
           mirror: whether half of the activations are mirrored left to right: nearly what a mirrored picture would
             give, as convolutions treat both sides alike, without another pass through the frozen layers.
         """
-        views = [features.files(self._directory, "train", family, view) for view in range(self.info.views)]
-        size = 4 * tf.TensorShape(self.info.shapes[family]).num_elements()
+        views = [self._shuffled(family, view) for view in range(self.info.views)]
+        epochs = functools.reduce(tf.data.Dataset.concatenate, views).repeat()
+        if mirror:
+            epochs = epochs.enumerate().map(self._mirror)
+        return epochs.prefetch(2)
 
-        def epoch(number: tf.Tensor) -> tf.data.Dataset:
-            seed = tf.stack([tf.cast(self._seed, tf.int64), number])
-            files = tf.gather(tf.constant(views), number % self.info.views)
-            files = tf.random.experimental.stateless_shuffle(files, seed)
-            dataset = tf.data.TFRecordDataset(files)
-            dataset = dataset.shuffle(max(self._batch_size, _SHUFFLED_BYTES // size), seed=seed[0] + number)
-            dataset = self._batches(dataset, family)
-            return dataset.enumerate().map(lambda i, batch: _mirror(batch, seed, i)) if mirror else dataset
+    def _shuffled(self, family: str, view: int) -> tf.data.Dataset:
+        """One view of the training split, in another order each time it is gone through."""
+        files = features.files(self._directory, "train", family, view)
+        record_bytes = 4 * math.prod(self.info.shapes[family])
+        dataset = tf.data.Dataset.from_tensor_slices(files).shuffle(len(files), self._seed)
+        dataset = tf.data.TFRecordDataset(dataset)
+        return self._batches(dataset.shuffle(_SHUFFLED_BYTES // record_bytes, self._seed), family)
 
-        return tf.data.Dataset.range(first, last).flat_map(epoch).prefetch(2)
+    def _mirror(self, index: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        values, labels = batch
+        seed = tf.stack([tf.cast(self._seed, tf.int64), index])
+        chosen = tf.random.stateless_uniform([tf.shape(values)[0], 1, 1, 1], seed) < 0.5
+        return tf.where(chosen, tf.reverse(values, axis=[2]), values), labels
 
     def _batches(self, dataset: tf.data.Dataset, family: str) -> tf.data.Dataset:
         shape = self.info.shapes[family]
         return dataset.batch(self._batch_size).map(lambda batch: features.decode(family, batch, shape))
-
-
-def _mirror(batch: tuple[tf.Tensor, tf.Tensor], seed: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    values, labels = batch
-    seed = seed + tf.stack([index * 1_000_003, tf.zeros_like(index)])
-    chosen = tf.random.stateless_uniform([tf.shape(values)[0], 1, 1, 1], seed) < 0.5
-    return tf.where(chosen, tf.reverse(values, axis=[2]), values), labels

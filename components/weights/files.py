@@ -28,11 +28,11 @@ _LARGEST_HEAD_BYTES = 64 << 20
 
 
 def check(path: Path) -> None:
-    """Raises UserError unless `path` is a whole HDF5 file named .weights.h5, or a Keras archive named .keras."""
+    """Raises UserError unless `path` is a whole HDF5 file, *.weights.h5, or a Keras archive, *.keras."""
     if not path.name.endswith((".weights.h5", ".keras")):
         raise UserError(
             f"backbone.weights: got {path}, expected a file that ends in .weights.h5 or .keras "
-            "(a file of Keras' own ending in _notop.h5 goes into Keras' cache, with backbone.weights: imagenet)"
+            "(a _notop.h5 file of Keras' own goes into Keras' cache, for backbone.weights: imagenet)"
         )
     if not path.is_file():
         raise UserError(f"backbone.weights: no file {path}")
@@ -60,7 +60,11 @@ def load_into(backbone: keras.Model, name: str, path: Path) -> None:
         # Keras fills in a file of its own making; the user's only ever lends it numbers.
         own = Path(folder, "backbone.weights.h5")
         backbone.save_weights(own)
-        with _readable(path), _open(path, Path(folder), own.stat().st_size) as source, h5py.File(own, "r+") as target:
+        with (
+            _readable(path),
+            _open(path, Path(folder), own.stat().st_size) as source,
+            h5py.File(own, "r+") as target,
+        ):
             _copy(source, target, [layer.name for layer in backbone.layers], f"{path} does not fit {name}")
         backbone.load_weights(own)
 
@@ -81,7 +85,9 @@ def _open(path: Path, folder: Path, backbone_bytes: int) -> Iterator[h5py.File]:
             info = archive.getinfo(_WEIGHTS_IN_KERAS_FILE)
             limit = _LARGEST_RATIO * backbone_bytes + _LARGEST_HEAD_BYTES
             if info.file_size > limit:
-                raise UserError(f"backbone.weights: {path} unpacks to {info.file_size} bytes, expected up to {limit}")
+                raise UserError(
+                    f"backbone.weights: {path} unpacks to {info.file_size} bytes, expected up to {limit}"
+                )
             path = folder / "unpacked.weights.h5"
             with archive.open(info) as packed, path.open("wb") as unpacked:
                 shutil.copyfileobj(packed, unpacked)
@@ -90,7 +96,7 @@ def _open(path: Path, folder: Path, backbone_bytes: int) -> Iterator[h5py.File]:
 
 
 def _copy(source: h5py.File, target: h5py.File, layers: list[str], mismatch: str) -> None:
-    """Copies each dataset of `target` from `source`, in the order of the layers, so that the first misfit is told."""
+    """Copies each dataset of `target` from `source`; goes by layer, so that the first misfit is told."""
     owners = {}
 
     def visit(path: str, node: h5py.Group | h5py.Dataset) -> None:
@@ -104,24 +110,24 @@ def _copy(source: h5py.File, target: h5py.File, layers: list[str], mismatch: str
         if found is None or found.shape != expected.shape or found.dtype.kind not in "fiu":
             received = "nothing" if found is None else f"{found.dtype} {found.shape}"
             raise UserError(
-                f"backbone.weights: {mismatch}: layer {owners[path]}: expected {expected.dtype} {expected.shape}, "
-                f"found {received}"
+                f"backbone.weights: {mismatch}: layer {owners[path]}: "
+                f"expected {expected.dtype} {expected.shape}, found {received}"
             )
         expected[...] = found[...]
 
 
 def _dataset(file: h5py.File, path: str) -> h5py.Dataset | None:
-    """A dataset whose numbers are in this very file; HDF5 can also point into any other file of the machine."""
+    """A dataset whose numbers lie in this very file: HDF5 can point into any other file of the machine."""
     node = file
     for part in path.split("/"):
         link = node.get(part, getlink=True) if isinstance(node, h5py.Group) else None
         if link is None:
             return None
         if not isinstance(link, h5py.HardLink):
-            raise UserError(f"backbone.weights: {file.filename}: {path} is a link, expected numbers")
+            raise ValueError(f"{path} is a link")
         node = node[part]
     if not isinstance(node, h5py.Dataset):
         return None
     if node.external or node.is_virtual:
-        raise UserError(f"backbone.weights: {file.filename}: {path} lies in another file, expected numbers")
+        raise ValueError(f"{path} lies in another file")
     return node

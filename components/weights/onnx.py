@@ -1,4 +1,4 @@
-"""Reads the constant tensors of an ONNX file, as far as protobuf alone can: no graph is built, nothing runs."""
+"""Reads the constant tensors of an ONNX file with protobuf alone: no graph is built, nothing runs."""
 
 import math
 
@@ -57,7 +57,7 @@ def _array(tensor: Message) -> npt.NDArray[np.float32]:
 
 
 def _model_class() -> type[Message]:
-    file = descriptor_pb2.FileDescriptorProto(name="onnx_subset.proto", package="onnx_subset", syntax="proto3")
+    file = descriptor_pb2.FileDescriptorProto(name="onnx_part.proto", package="onnx_part", syntax="proto3")
     for message_name, fields in _MESSAGES.items():
         message = file.message_type.add(name=message_name)
         for name, (number, kind) in fields.items():

