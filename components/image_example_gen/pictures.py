@@ -102,7 +102,7 @@ def _decode(data: bytes, max_pixels: int) -> tuple[Image.Image, bool]:
         if _is_plain(image, data) and turn is None and _tensorflow_decodes(data):
             return image, True
         image = _flatten(image)
-        return (image.transpose(turn) if turn else image), False
+        return (image if turn is None else image.transpose(turn)), False
     except Refused:
         raise
     except Exception as error:  # broken files raise nearly anything, from SyntaxError to struct.error

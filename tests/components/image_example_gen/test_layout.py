@@ -1,0 +1,186 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from components.errors import UserError
+from components.image_example_gen.layout import File, Layout, find
+
+
+def _fill(root: Path, *paths: str) -> Path:
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(b"")
+    return root
+
+
+def _problems(layout: Layout) -> dict[str, str]:
+    return {file.path: file.problem for file in layout.files if file.problem}
+
+
+def test_class_folders_alone_are_the_train_split(tmp_path: Path):
+    _fill(tmp_path, "b/2.png", "b/10.png", "a/deep/er/1.png", "a/.DS_Store", "C/1.png")
+    assert find(str(tmp_path)) == Layout(
+        root=str(tmp_path),
+        splits=["train"],
+        classes=["C", "a", "b"],
+        files=[
+            File("C/1.png", "train", "C"),
+            File("a/.DS_Store", "train", "a"),
+            File("a/deep/er/1.png", "train", "a"),
+            File("b/10.png", "train", "b"),
+            File("b/2.png", "train", "b"),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("folders", "splits"),
+    [
+        (["train"], ["train"]),
+        (["training_set", "test_set"], ["train", "test"]),
+        (["Train", "VAL"], ["train", "eval"]),
+        (["train", "valid", "test"], ["train", "eval", "test"]),
+        (["train", "validation"], ["train", "eval"]),
+        (["test", "eval", "train"], ["train", "eval", "test"]),
+    ],
+)
+def test_split_folders_go_by_their_usual_names(tmp_path: Path, folders: list[str], splits: list[str]):
+    _fill(tmp_path, *(f"{folder}/{name}/1.png" for folder in folders for name in "ab"))
+    layout = find(str(tmp_path))
+    assert layout.splits == splits
+    assert layout.classes == ["a", "b"]
+    assert {file.split for file in layout.files} == set(splits)
+    assert len(layout.files) == 2 * len(splits)
+
+
+def test_hidden_folders_are_no_classes_and_loose_files_are_told(tmp_path: Path):
+    _fill(
+        tmp_path,
+        ".git/HEAD",
+        "train/.cache/1.png",
+        "README.md",
+        "train/list.txt",
+        "train/a/1.png",
+        "train/b/1.png",
+    )
+    layout = find(str(tmp_path))
+    assert layout.classes == ["a", "b"]
+    assert _problems(layout) == {
+        "README.md": "not in a class folder",
+        "train/list.txt": "not in a class folder",
+    }
+    assert len(layout.files) == 4
+
+
+def test_links_are_followed_inside_the_data_folder_alone(tmp_path: Path):
+    root = _fill(tmp_path / "data", "a/1.png", "b/1.png", "b/more/2.png")
+    _fill(tmp_path, "elsewhere/secret.png")
+    (root / "a/inside.png").symlink_to(root / "b/1.png")
+    (root / "a/folder").symlink_to("../b/more")
+    (root / "a/outside.png").symlink_to(tmp_path / "elsewhere/secret.png")
+    (root / "a/outside").symlink_to("../../elsewhere")
+    (root / "a/broken.png").symlink_to("nowhere.png")
+    (root / "a/loop").symlink_to(root / "a")
+    layout = find(str(root))
+    assert [file.path for file in layout.files if not file.problem] == [
+        "a/1.png",
+        "a/folder/2.png",
+        "a/inside.png",
+        "b/1.png",
+        "b/more/2.png",
+    ]
+    assert _problems(layout) == {
+        "a/broken.png": "a broken link",
+        "a/loop": "a link to a folder above it",
+        "a/outside": "a link that leaves the data folder",
+        "a/outside.png": "a link that leaves the data folder",
+    }
+
+
+def test_the_data_folder_itself_may_be_a_link(tmp_path: Path):
+    root = _fill(tmp_path / "data", "a/1.png", "b/1.png")
+    (root / "a/2.png").symlink_to("1.png")
+    (tmp_path / "link").symlink_to(root)
+    assert _problems(find(str(tmp_path / "link"))) == {}
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path):
+    _fill(tmp_path, "a/1.png", "b/1.png")
+    os.mkfifo(tmp_path / "a/pipe.png")
+    assert _problems(find(str(tmp_path))) == {"a/pipe.png": "not a regular file"}
+
+
+def test_hostile_file_names_are_files_like_others(tmp_path: Path):
+    _fill(tmp_path, "a/1.png", "b/1.png")
+    strange = [b"new\nline.png", b'quo"te, comma.png', b"=cmd().png", b"\xff\xfe.png", "ねこ.png".encode()]
+    for name in strange:
+        (tmp_path / "a" / os.fsdecode(name)).write_bytes(b"")
+    found = {os.fsencode(os.path.basename(file.path)) for file in find(str(tmp_path)).files}
+    assert found == {b"1.png", *strange}
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        (["1.png"], "no class folder in '{root}'; expected {root}/<class>/<picture> or {root}/train/<class>"),
+        (["a/1.png"], "'{root}' holds a single class, 'a'; a classifier needs two or more"),
+        (["test/a/1.png", "test/b/1.png"], "'{root}' holds ['test'] and no train folder"),
+        (
+            ["train/a/1.png", "train/b/1.png", "test/1.png"],
+            "no class folder in the test folder of '{root}'; "
+            "expected {root}/<class>/<picture> or {root}/train/<class>",
+        ),
+        (
+            ["train/a/1.png", "train/b/1.png", "val/c/1.png"],
+            "'{root}': the eval folder holds the class 'c', which train lacks",
+        ),
+        (
+            ["train/a/1.png", "train/b/1.png", "c/1.png"],
+            "'{root}' holds the split folder 'train' and the folder 'c'; "
+            "expected split folders or class folders, not a mix",
+        ),
+        (
+            ["train/a/1.png", "val/a/1.png", "validation/a/1.png"],
+            "'{root}' holds two eval folders, 'val' and 'validation'; keep one",
+        ),
+        (
+            ["Cat/1.png", "cat/1.png"],
+            "'{root}': the class folders 'Cat' and 'cat' differ only by case or accent form",
+        ),
+        (
+            ["train/\u00e9/1.png", "train/b/1.png", "test/e\u0301/1.png"],
+            "'{root}': the class folders 'e\u0301' and '\u00e9' differ only by case or accent form",
+        ),
+        (["a/1.png", "b\udcff/1.png"], "class folder '{root}/b\\udcff': the name is not valid UTF-8"),
+    ],
+)
+def test_a_layout_that_is_neither_is_told_in_one_line(tmp_path: Path, paths: list[str], message: str):
+    _fill(tmp_path, *paths)
+    with pytest.raises(UserError) as error:
+        find(str(tmp_path))
+    assert str(error.value) == message.format(root=tmp_path)
+
+
+def test_a_missing_folder_a_file_and_an_empty_class_are_told(tmp_path: Path):
+    missing = tmp_path / "new\nline"
+    file = _fill(tmp_path, "file") / "file"
+    classes = _fill(tmp_path / "data", "a/1.png")
+    (classes / "b").mkdir()
+    for root, message in [
+        (missing, f"data folder {str(missing)!r} does not exist"),
+        (file, f"data folder '{file}' is a file; expected a folder of class folders"),
+        (classes, f"'{classes}': the class 'b' has no file to train on"),
+    ]:
+        with pytest.raises(UserError) as error:
+            find(str(root))
+        assert str(error.value) == message
+
+
+def test_a_class_folder_that_is_a_link_elsewhere_is_told(tmp_path: Path):
+    root = _fill(tmp_path / "data", "a/1.png")
+    _fill(tmp_path, "elsewhere/1.png")
+    (root / "b").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError) as error:
+        find(str(root))
+    assert str(error.value) == f"class folder '{root}/b' is a link that leaves '{root}'"

@@ -1,0 +1,135 @@
+import hashlib
+import random
+
+import pytest
+
+from components.errors import UserError
+from components.image_example_gen.plan import Plan, Record, make_plan
+
+
+def _record(path: str, content: str | None = None, split: str = "train", problem: str = "") -> Record:
+    sha256 = hashlib.sha256((content or path).encode()).hexdigest()
+    return Record(path, split, path.split("/")[-2], sha256, problem)
+
+
+def _records(count: int, split: str = "train") -> list[Record]:
+    return [_record(f"{split}/{name}/{index}", split=split) for name in "ab" for index in range(count)]
+
+
+def _plan(records: list[Record], split_folders: tuple[str, ...] = ("train",), **changes: float) -> Plan:
+    settings = {"eval_fraction": 0.15, "test_fraction": 0.15, "max_quarantined_fraction": 1.0, **changes}
+    plan = make_plan(records, classes=["a", "b"], split_folders=split_folders, **settings)
+    assert plan.found == len(records)
+    return plan
+
+
+def _split_of(plan: Plan) -> dict[str, str]:
+    return {record.path: split for split, records in plan.splits.items() for record in records}
+
+
+def test_splits_are_cut_by_hash_in_the_asked_shares():
+    plan = _plan(_records(2000), eval_fraction=0.2, test_fraction=0.1)
+    assert len(plan.splits["eval"]) / 4000 == pytest.approx(0.2, abs=0.02)
+    assert len(plan.splits["test"]) / 4000 == pytest.approx(0.1, abs=0.02)
+    for split, (low, high) in {"test": (0, 0.1), "eval": (0.1, 0.3), "train": (0.3, 1)}.items():
+        places = [int(record.sha256[:16], 16) / 2**64 for record in plan.splits[split]]
+        assert places == sorted(places)
+        assert low <= places[0] < places[-1] < high
+
+
+def test_pictures_stay_in_their_split_when_others_come():
+    before, after = _split_of(_plan(_records(100))), _split_of(_plan(_records(150)))
+    assert before.items() <= after.items()
+
+
+def test_a_split_with_a_folder_is_not_cut_from_train():
+    records = [*_records(100), *_records(10, "test")]
+    plan = _plan(records, ("train", "test"), eval_fraction=0.3)
+    assert {record.path for record in plan.splits["test"]} == {record.path for record in _records(10, "test")}
+    assert len(plan.splits["eval"]) / 200 == pytest.approx(0.3, abs=0.1)
+
+
+def test_the_order_of_the_files_does_not_matter():
+    records = [
+        *_records(50),
+        _record("train/a/copy", "train/a/1"),
+        _record("train/b/bad", problem="empty file"),
+    ]
+    shuffled = random.Random(0).sample(records, len(records))
+    assert _plan(records) == _plan(shuffled)
+
+
+def test_copies_in_one_class_are_used_once_by_the_most_held_out_split():
+    def copies(*places: str) -> list[Record]:
+        return [_record(f"{place}/a/{place}-{'-'.join(places)}", "-".join(places), place) for place in places]
+
+    own = [record for split in ("train", "eval", "test") for record in _records(5, split)]
+    records = [*own, *copies("train", "eval", "test"), *copies("train", "eval"), *copies("train", "test")]
+    plan = _plan(records, ("train", "eval", "test"))
+    assert plan.duplicates == [
+        ("eval/a/eval-train-eval-test", "test/a/test-train-eval-test"),
+        ("train/a/train-train-eval", "eval/a/eval-train-eval"),
+        ("train/a/train-train-eval-test", "test/a/test-train-eval-test"),
+        ("train/a/train-train-test", "test/a/test-train-test"),
+    ]
+    assert [len(plan.splits[split]) for split in ("train", "eval", "test")] == [10, 11, 12]
+
+
+def test_the_first_name_wins_among_copies_in_one_folder():
+    plan = _plan([*_records(50), _record("train/a/z", "same"), _record("train/a/y", "same")])
+    assert plan.duplicates == [("train/a/z", "train/a/y")]
+
+
+def test_one_picture_under_two_classes_is_quarantined_under_both():
+    twice = [_record(f"train/{name}", "same") for name in ("a/x", "a/y", "b/x")]
+    plan = _plan([*_records(50), *twice, _record("train/b/bad", problem="empty file")])
+    reason = "same picture under two classes: a, b"
+    assert plan.quarantined == [
+        ("train/a/x", reason),
+        ("train/a/y", reason),
+        ("train/b/bad", "empty file"),
+        ("train/b/x", reason),
+    ]
+    assert plan.used == 100
+
+
+def test_too_many_quarantined_files_are_told_with_reasons_and_examples():
+    bad = [_record(f"train/a/{index}.jpg", problem="truncated or damaged") for index in range(3)]
+    bad += [_record("train/b/y.jpg", problem="empty file"), _record("train/b/x.jpg", problem="empty file")]
+    bad += [
+        _record("train/b/odd\n.gif", problem="more than 10 pixels"),
+        _record("train/b/.DS", problem="rare"),
+    ]
+    records = [*_records(20), *bad]
+    with pytest.raises(UserError) as error:
+        _plan(records, max_quarantined_fraction=0.1)
+    assert str(error.value) == (
+        "7 of 47 files cannot be used, more than max_quarantined_fraction 0.1 allows: "
+        "3 x truncated or damaged (train/a/0.jpg); 2 x empty file (train/b/x.jpg); 1 x rare (train/b/.DS)"
+    )
+    _plan(records, max_quarantined_fraction=7 / 47)
+
+
+def test_a_class_that_train_lost_is_told():
+    lost = [
+        _record("train/b/1", problem="empty file"),
+        _record("train/b/2", "2"),
+        _record("test/b/2", "2", "test"),
+    ]
+    records = [record for record in _records(50) if record.class_name == "a"] + lost
+    records.append(_record("test/a/1", split="test"))
+    with pytest.raises(UserError) as error:
+        _plan(records, ("train", "test"))
+    assert str(error.value) == (
+        "the class 'b' has no usable picture left in train: 1 went to eval or test, "
+        "the rest are duplicates or cannot be used; add pictures of it"
+    )
+
+
+def test_an_empty_split_is_told():
+    with pytest.raises(UserError) as error:
+        _plan(_records(20), eval_fraction=0.0)
+    assert str(error.value) == (
+        "the eval split is empty, with 40 usable pictures in all; "
+        "add pictures, give it a folder of its own, or raise eval_fraction"
+    )
