@@ -1,6 +1,52 @@
-"""Makes the helper modules of this folder importable: `import pictures`."""
+"""Makes the helper modules of this folder importable, and small real artifacts of each step for all tests to share."""
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+if TYPE_CHECKING:  # TFX takes its time: only the tests that use it wait
+    from tfx.types.standard_artifacts import Examples, Model, TransformGraph
+
+CLASSES = {"apple": 40, "berry": 30, "cherry": 50}
+
+
+@pytest.fixture(scope="session")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> "Examples":
+    """Three classes of tinted noise, cut into train, eval and test."""
+    import steps
+    from pictures import write_classes
+
+    root = tmp_path_factory.mktemp("examples")
+    return steps.ingest(write_classes(root / "data", CLASSES), root / "examples")
+
+
+@pytest.fixture(scope="session")
+def transform_graph(examples: "Examples", tmp_path_factory: pytest.TempPathFactory) -> "TransformGraph":
+    """The graph from bytes to a 32x32 tensor."""
+    import steps
+
+    return steps.transform(examples, tmp_path_factory.mktemp("transform"))
+
+
+@pytest.fixture(scope="session")
+def features(
+    examples: "Examples", transform_graph: "TransformGraph", tmp_path_factory: pytest.TempPathFactory
+) -> "Examples":
+    """Activations and bottlenecks of a VGG16 with random weights."""
+    import steps
+
+    return steps.extract(examples, transform_graph, tmp_path_factory.mktemp("features"))
+
+
+@pytest.fixture(scope="session")
+def model(
+    features: "Examples", transform_graph: "TransformGraph", tmp_path_factory: pytest.TempPathFactory
+) -> "Model":
+    """A classifier trained in both stages."""
+    import steps
+
+    return steps.train(features, transform_graph, tmp_path_factory.mktemp("trained"))

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -102,8 +102,9 @@ class _ExtractShard(beam.DoFn):
     def setup(self) -> None:
         self._extractor = Extractor(self._settings)
 
-    def process(self, shard: Shard) -> None:
+    def process(self, shard: Shard) -> Iterable[None]:
         self._extractor.extract(shard)
+        return ()
 
 
 class Extractor:

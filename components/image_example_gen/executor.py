@@ -155,7 +155,8 @@ def _store_shard(task: tuple[str, str], root: str, classes: Sequence[str], max_p
                 work_files.write(_changed_of(batch), [(record.path,)])
                 return
             image = data if record.as_stored else pictures.normalise(data, max_pixels)
-            writer.write(_example(record, image, ids[record.class_name]).SerializeToString())
+            example = _example(record, image, ids[record.class_name])
+            writer.write(example.SerializeToString(deterministic=True))
             progress.advance()
 
 

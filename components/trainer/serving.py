@@ -52,13 +52,14 @@ class _Servable(tf.Module):
 
     @tf.function
     def serve_pictures(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        count = tf.shape(image_bytes)[0]
+        classes = self.labels.shape[0]
         chunks = tf.TensorArray(
-            tf.float32, size=0, dynamic_size=True, infer_shape=False, element_shape=[None, self.labels.shape[0]]
+            tf.float32, size=1, dynamic_size=True, infer_shape=False, element_shape=[None, classes]
         )
-        # One empty chunk where there is no picture: an empty array has nothing to join.
-        for i in tf.range(tf.maximum(1, (count + _CHUNK - 1) // _CHUNK)):
-            chunks = chunks.write(i, self._probabilities(image_bytes[i * _CHUNK : (i + 1) * _CHUNK]))
+        # An array of nothing could not be joined, so a batch of nothing is there from the start.
+        chunks = chunks.write(0, tf.zeros([0, classes]))
+        for start in tf.range(0, tf.shape(image_bytes)[0], _CHUNK):
+            chunks = chunks.write(chunks.size(), self._probabilities(image_bytes[start : start + _CHUNK]))
         probabilities = chunks.concat()
         return {
             "probabilities": probabilities,

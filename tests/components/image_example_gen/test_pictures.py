@@ -4,6 +4,7 @@ import zlib
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
@@ -22,7 +23,7 @@ def _tensorflow(data: bytes) -> Pixels:
     return tf.io.decode_image(data, channels=3, expand_animations=False).numpy()
 
 
-def _png(bit_depth: int, colour_type: int, rows: np.ndarray, *chunks: tuple[bytes, bytes]) -> bytes:
+def _png(bit_depth: int, colour_type: int, rows: npt.NDArray[Any], *chunks: tuple[bytes, bytes]) -> bytes:
     """A PNG of a kind that Pillow does not write; `rows`: samples, [height, width] or [..., channels]."""
 
     def _chunk(kind: bytes, body: bytes) -> bytes:

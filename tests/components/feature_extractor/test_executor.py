@@ -1,0 +1,105 @@
+"""What is stored is what the backbone computes on the pictures that serving would see."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import steps
+import tensorflow as tf
+import tensorflow_transform as tft
+from tfx.types.standard_artifacts import Examples, TransformGraph
+
+from components import backbones, labels
+from components.feature_extractor import features as feature_files
+from components.feature_extractor.features import ACTIVATIONS, BOTTLENECKS, FeaturesInfo
+
+
+def _stored(features: Examples, split: str, family: str, view: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    files = feature_files.files(features.uri, split, family, view)
+    shape = FeaturesInfo.read(features.uri).shapes[family]
+    dataset = tf.data.TFRecordDataset(files).batch(1000)
+    ((values, class_ids),) = [feature_files.decode(family, batch, shape) for batch in dataset]
+    return values.numpy(), class_ids.numpy()
+
+
+def _pictures(examples: Examples, graph: TransformGraph, split: str) -> np.ndarray:
+    layer = tft.TFTransformOutput(graph.uri).transform_features_layer()
+    return layer({"image": tf.constant(steps.images(steps.read(examples, split)))})["picture"].numpy()
+
+
+@pytest.mark.parametrize("split", ["train", "eval"])
+def test_both_families_are_the_backbones_outputs(
+    examples: Examples, transform_graph: TransformGraph, features: Examples, split: str
+) -> None:
+    keras.utils.set_random_seed(0)  # the same random weights as the step's
+    backbone = backbones.build("VGG16", steps.IMAGE_SIZE)
+    cut = backbones.cut(backbone, "VGG16", 15)
+    activations = cut.prefix.predict(_pictures(examples, transform_graph, split), verbose=0)
+    maps = cut.suffix.predict(activations, verbose=0)
+
+    stored, class_ids = _stored(features, split, ACTIVATIONS)
+    np.testing.assert_allclose(stored, activations, rtol=1e-3, atol=1e-3)
+    np.testing.assert_array_equal(class_ids, steps.class_ids(steps.read(examples, split)))
+    bottlenecks, class_ids = _stored(features, split, BOTTLENECKS)
+    np.testing.assert_allclose(bottlenecks, maps.mean(axis=(1, 2)), rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(class_ids, steps.class_ids(steps.read(examples, split)))
+
+
+def test_it_says_what_the_features_are(features: Examples) -> None:
+    assert FeaturesInfo.read(features.uri) == FeaturesInfo(
+        backbone="VGG16",
+        image_size=32,
+        fine_tune_index=15,
+        boundary="block4_pool",
+        shapes={BOTTLENECKS: [512], ACTIVATIONS: [2, 2, 512]},
+        views=1,
+        precision="float32",
+    )
+    assert labels.read_labels(features.uri) == ["apple", "berry", "cherry"]
+
+
+def test_views_differ_and_come_out_the_same_again(
+    examples: Examples, transform_graph: TransformGraph, features: Examples, tmp_path: Path
+) -> None:
+    first = steps.extract(examples, transform_graph, tmp_path / "first", views=2, batch_size=5)
+    second = steps.extract(examples, transform_graph, tmp_path / "second", views=2, batch_size=8)
+    views = [_stored(first, "train", BOTTLENECKS, view)[0] for view in (0, 1)]
+    clean = _stored(features, "train", BOTTLENECKS)[0]
+    assert not np.allclose(views[0], views[1], rtol=1e-3)
+    assert not np.allclose(views[0], clean, rtol=1e-3)
+    for view in (0, 1):
+        again = _stored(second, "train", BOTTLENECKS, view)[0]
+        np.testing.assert_allclose(views[view], again, rtol=1e-4, atol=1e-5)
+    # Validation sees the pictures as they are.
+    np.testing.assert_allclose(
+        _stored(first, "eval", BOTTLENECKS)[0], _stored(features, "eval", BOTTLENECKS)[0], rtol=1e-4, atol=1e-5
+    )
+    assert not feature_files.files(first.uri, "eval", BOTTLENECKS, 1)
+
+
+def test_without_fine_tuning_only_bottlenecks_are_stored(
+    examples: Examples, transform_graph: TransformGraph, features: Examples, tmp_path: Path
+) -> None:
+    alone = steps.extract(examples, transform_graph, tmp_path, fine_tune=0)
+    assert list(FeaturesInfo.read(alone.uri).shapes) == [BOTTLENECKS]
+    assert not feature_files.files(alone.uri, "train", ACTIVATIONS, 0)
+    np.testing.assert_allclose(
+        _stored(alone, "train", BOTTLENECKS)[0], _stored(features, "train", BOTTLENECKS)[0], rtol=1e-3, atol=1e-4
+    )
+
+
+def test_bfloat16_is_close_to_float32(
+    examples: Examples, transform_graph: TransformGraph, features: Examples, tmp_path: Path
+) -> None:
+    fast = steps.extract(examples, transform_graph, tmp_path, precision="bfloat16")
+    assert FeaturesInfo.read(fast.uri).precision == "bfloat16"
+    found, exact = (_stored(one, "train", BOTTLENECKS)[0] for one in (fast, features))
+    assert not np.array_equal(found, exact)
+    assert np.abs(found - exact).mean() < 0.02 * np.abs(exact).mean()
+
+
+def test_no_unfinished_file_is_left(features: Examples) -> None:
+    names = [path.name for path in Path(features.uri).rglob("*") if path.is_file()]
+    assert len([name for name in names if name.endswith(".tfrecord")]) == 4
+    assert not [name for name in names if "partial" in name]

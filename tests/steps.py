@@ -1,0 +1,171 @@
+"""Runs the steps' executors on real artifacts in temporary folders."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from tfx.components.trainer.fn_args_utils import FnArgs
+from tfx.components.transform.executor import Executor as TransformExecutor
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.types import Artifact, artifact_utils
+from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation, Schema, TransformGraph
+
+from components import evaluator
+from components.feature_extractor import executor as feature_extractor
+from components.image_example_gen import executor as image_example_gen
+from components.schema import ImageSchema
+from components.trainer import run_fn
+
+IMAGE_SIZE = 32
+
+_EXTRACTION = {
+    "backbone": "VGG16",
+    "weights": "random",
+    "image_size": IMAGE_SIZE,
+    "fine_tune": 1,
+    "fine_tune_at": -1,
+    "views": 0,
+    "flip": 1,
+    "rotation": 0.05,
+    "zoom": 0.1,
+    "precision": "float32",
+    "batch_size": 8,
+    "seed": 0,
+}
+
+_TRAINING = run_fn.Settings(
+    epochs=6,
+    learning_rate=1e-2,
+    fine_tune=True,
+    fine_tune_epochs=2,
+    fine_tune_learning_rate=1e-4,
+    batch_size=8,
+    dropout=0.1,
+    early_stopping_patience=3,
+    class_weights=False,
+    mirror=True,
+    weights="random",
+    seed=0,
+    code_fingerprint="",
+)
+
+_next_id = iter(range(1, 1_000_000))
+
+
+def artifact(kind: type[Artifact], directory: Path) -> Artifact:
+    """An artifact with a folder and an id of its own."""
+    directory.mkdir(parents=True, exist_ok=True)
+    made = kind()
+    made.uri = str(directory)
+    made.id = next(_next_id)
+    return made
+
+
+def _beam(executor: type[BaseBeamExecutor], directory: Path) -> BaseBeamExecutor:
+    context = executor.Context(
+        beam_pipeline_args=["--runner=FnApiRunner", "--direct_running_mode=in_memory"],
+        tmp_dir=str(directory / "tmp"),
+        unique_id="1",
+    )
+    return executor(context)
+
+
+def ingest(data: Path, directory: Path, **changes: Any) -> Examples:
+    """Runs ImageExampleGen."""
+    examples = artifact(Examples, directory)
+    properties = {
+        "data": str(data),
+        "eval_fraction": 0.2,
+        "test_fraction": 0.2,
+        "max_quarantined_fraction": 0.05,
+        "max_pixels": 10_000_000,
+        **changes,
+    }
+    _beam(image_example_gen.Executor, directory).Do({}, {"examples": [examples]}, properties)
+    return examples
+
+
+def schema(directory: Path) -> Schema:
+    """Runs ImageSchema."""
+    made = artifact(Schema, directory)
+    ImageSchema.EXECUTOR_SPEC.executor_class().Do({}, {"schema": [made]}, {"code_fingerprint": ""})
+    return made
+
+
+def transform(examples: Examples, directory: Path) -> TransformGraph:
+    """Runs Transform."""
+    graph = artifact(TransformGraph, directory / "graph")
+    _beam(TransformExecutor, directory).Do(
+        {"examples": [examples], "schema": [schema(directory / "schema")]},
+        {"transform_graph": [graph]},
+        {
+            "preprocessing_fn": "components.transform.preprocessing_fn",
+            "custom_config": json.dumps({"image_size": IMAGE_SIZE}),
+            "disable_statistics": 1,
+        },
+    )
+    return graph
+
+
+def extract(examples: Examples, graph: TransformGraph, directory: Path, **changes: Any) -> Examples:
+    """Runs FeatureExtractor."""
+    features = artifact(Examples, directory)
+    _beam(feature_extractor.Executor, directory).Do(
+        {"examples": [examples], "transform_graph": [graph]},
+        {"features": [features]},
+        {**_EXTRACTION, **changes},
+    )
+    return features
+
+
+def train(features: Examples, graph: TransformGraph, directory: Path, **changes: Any) -> Model:
+    """Runs Trainer's run_fn; the training's folder is `run` beside the model's."""
+    model = artifact(Model, directory / "model")
+    run_fn.run_fn(
+        FnArgs(
+            train_files=[f"{artifact_utils.get_split_uri([features], 'train')}/*"],
+            transform_graph_path=graph.uri,
+            serving_model_dir=f"{model.uri}/Format-Serving",
+            model_run_dir=str(artifact(Model, directory / "run").uri),
+            custom_config=_TRAINING._replace(**changes)._asdict(),
+        )
+    )
+    return model
+
+
+def evaluate(
+    examples: Examples, model: Model, directory: Path, baseline: Model | None = None, **changes: Any
+) -> tuple[ModelEvaluation, ModelBlessing]:
+    """Runs Evaluator."""
+    evaluation = artifact(ModelEvaluation, directory / "evaluation")
+    blessing = artifact(ModelBlessing, directory / "blessing")
+    _beam(evaluator.Executor, directory).Do(
+        {"examples": [examples], "model": [model], "baseline_model": [baseline] if baseline else []},
+        {"evaluation": [evaluation], "blessing": [blessing]},
+        {"min_accuracy": 0.5, "max_accuracy_drop": 0.0, "slices": "{}", **changes},
+    )
+    return evaluation, blessing
+
+
+def read(examples: Examples, split: str) -> list[tf.train.Example]:
+    """The examples of a split, in the order of its files."""
+    files = sorted(Path(artifact_utils.get_split_uri([examples], split)).iterdir())
+    return [tf.train.Example.FromString(raw) for raw in tf.data.TFRecordDataset([str(file) for file in files]).as_numpy_iterator()]
+
+
+def images(examples: list[tf.train.Example]) -> list[bytes]:
+    """The encoded pictures."""
+    return [example.features.feature["image"].bytes_list.value[0] for example in examples]
+
+
+def class_ids(examples: list[tf.train.Example]) -> npt.NDArray[np.int64]:
+    """The class ids."""
+    return np.array([example.features.feature["label"].int64_list.value[0] for example in examples])
+
+
+def serving(model: Model) -> Any:
+    """The loaded SavedModel."""
+    return tf.saved_model.load(f"{model.uri}/Format-Serving")
