@@ -54,8 +54,9 @@ check_system() {
 }
 
 pip_install() {
-  .venv/bin/python -m pip --disable-pip-version-check install --no-deps --require-hashes "$@" >> .venv/install.log 2>&1 ||
-    fail "pip could not install the packages: $(grep -i '^ *error' .venv/install.log | tail -n 1) (all of it: .venv/install.log)"
+  local log=.venv/install.log
+  .venv/bin/python -m pip --disable-pip-version-check install --no-deps --require-hashes "$@" >> "$log" 2>&1 ||
+    fail "pip could not install the packages: $(grep -i '^ *error' "$log" | tail -n 1) (all of it: $log)"
 }
 
 found=$(find_python)

@@ -6,7 +6,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 
 from components import fingerprint, weights
-from components.evaluator import Evaluator
+from components.evaluator.component import Evaluator
 from components.example_validator import ExampleValidator
 from components.feature_extractor.augmentation import Augmentation
 from components.feature_extractor.component import FeatureExtractor
@@ -116,7 +116,7 @@ def create_pipeline(
         model=train.outputs["model"],
         baseline_model=baseline.outputs["model"],
         **gate.model_dump(),
-        code_fingerprint=code("components.evaluator"),
+        code_fingerprint=code("components.evaluator.component"),
     )
 
     pusher = tfx.components.Pusher(

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         config = configuration.load(options.config, options.set, options.data, options.output)
-        output = Path(config.output).absolute()
+        output = Path(config.output).resolve()
         data = _data(config, output)
         return _run(config, data, output)
     except UserError as error:
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _data(config: configuration.Config, output: Path) -> Path:
     """The folder of pictures, its layout checked before TensorFlow is loaded."""
-    data = Path(config.data).absolute() if config.data else write_sample(output / "sample_data")
+    data = Path(config.data).resolve() if config.data else write_sample(output / "sample_data")
     layout.find(str(data))
     return data
 

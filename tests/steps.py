@@ -13,7 +13,7 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import Artifact, artifact_utils
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation, Schema, TransformGraph
 
-from components import evaluator
+from components.evaluator import component as evaluator
 from components.feature_extractor import executor as feature_extractor
 from components.image_example_gen import executor as image_example_gen
 from components.schema import ImageSchema

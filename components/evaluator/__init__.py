@@ -1,0 +1,1 @@
+"""Evaluator: what a model is worth, and whether it is published."""

@@ -1,0 +1,74 @@
+"""What an evaluation found, read back from its folder."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow_model_analysis as tfma
+
+from components.evaluator.config import BASELINE, CANDIDATE, CLASS_NAME, ROUNDING
+
+
+class Check(NamedTuple):
+    """One threshold of the gate.
+
+    Attributes:
+      metric: "accuracy", or "accuracy_change" for the difference to the last blessed model's.
+      slice: "overall", or the class whose test pictures count.
+      value: what was measured.
+      threshold: the least value that passes.
+      passed: whether it does.
+    """
+
+    metric: str
+    slice: str
+    value: float
+    threshold: float
+    passed: bool
+
+
+def overall_metrics(evaluation: str) -> dict[str, float]:
+    """The candidate's metrics on the whole test split, by name, from the evaluation's folder."""
+    return _metrics(_load(evaluation), "")
+
+
+def confusion_matrix(evaluation: str, classes: int) -> npt.NDArray[np.int64]:
+    """Test pictures by true class (rows) and predicted class (columns), int64 [classes, classes]."""
+    ((_, by_output),) = [plot for plot in _load(evaluation).plots if not plot[0]]
+    (matrix_by_threshold,) = by_output[""][""]["multiClassConfusionMatrixAtThresholds"]["matrices"]
+    counts = np.zeros((classes, classes), np.int64)
+    for entry in matrix_by_threshold["entries"]:
+        # Zeros are left out of what TFMA writes.
+        counts[entry.get("actualClassId", 0), entry.get("predictedClassId", 0)] = entry["numWeightedExamples"]
+    return counts
+
+
+def checks(evaluation: str) -> list[Check]:
+    """Each threshold with what was measured, from the evaluation's folder."""
+    candidate = _load(evaluation)
+    found = []
+    for metric in (metric for spec in candidate.config.metrics_specs for metric in spec.metrics):
+        for limit in metric.per_slice_thresholds:
+            name = limit.slicing_specs[0].feature_values.get(CLASS_NAME, "")
+            value = _metrics(candidate, name)["accuracy"]
+            found.append(_check("accuracy", name, value, limit.threshold.value_threshold.lower_bound.value))
+            if limit.threshold.HasField("change_threshold"):
+                change = value - _metrics(_load(evaluation, BASELINE), name)["accuracy"]
+                found.append(_check("accuracy_change", name, change, limit.threshold.change_threshold.absolute.value))
+    return found
+
+
+def _check(metric: str, class_name: str, value: float, least: float) -> Check:
+    return Check(metric, class_name or "overall", value, round(least + ROUNDING, 9), value >= least)
+
+
+def _load(evaluation: str, model: str = CANDIDATE) -> tfma.EvalResult:
+    # TFMA drops a model's name where there is only one.
+    is_only_one = len(tfma.load_eval_result(evaluation).config.model_specs) == 1
+    return tfma.load_eval_result(evaluation, model_name=None if is_only_one else model)
+
+
+def _metrics(result: tfma.EvalResult, class_name: str) -> dict[str, float]:
+    where = ((CLASS_NAME, class_name),) if class_name else ()
+    values = result.get_metrics_for_slice(where)
+    return {name: value["doubleValue"] for name, value in values.items() if "doubleValue" in value}

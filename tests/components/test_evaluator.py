@@ -1,0 +1,169 @@
+"""TFMA's numbers are scikit-learn's, and the gate does what its thresholds say."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import steps
+import tensorflow as tf
+import tensorflow_model_analysis as tfma
+from sklearn import metrics
+from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation, TransformGraph
+
+from components import labels
+from components.errors import UserError
+from components.evaluator import component, results
+
+NAMES = ["apple", "berry", "cherry"]
+
+
+@pytest.fixture(scope="module")
+def poor_model(features: Examples, transform_graph: TransformGraph, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """Trained so little that it is wrong often."""
+    directory = tmp_path_factory.mktemp("poor")
+    return steps.train(features, transform_graph, directory, epochs=1, learning_rate=1e-6, fine_tune=False)
+
+
+@pytest.fixture(scope="module")
+def poor(
+    examples: Examples, poor_model: Model, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[ModelEvaluation, ModelBlessing]:
+    return steps.evaluate(examples, poor_model, tmp_path_factory.mktemp("evaluated"), min_accuracy=0.99)
+
+
+def _is_blessed(blessing: ModelBlessing) -> bool:
+    return blessing.get_int_custom_property("blessed") == 1
+
+
+def _truth(examples: Examples, model: Model) -> tuple[np.ndarray, np.ndarray]:
+    test = steps.read(examples, "test")
+    serve = steps.serving(model).signatures["serving_default"]
+    return steps.class_ids(test), serve(image_bytes=tf.constant(steps.images(test)))["probabilities"].numpy()
+
+
+def _accuracy(examples: Examples, model: Model) -> float:
+    truth, probabilities = _truth(examples, model)
+    return float((probabilities.argmax(axis=1) == truth).mean())
+
+
+def test_overall_metrics_equal_scikit_learns(
+    examples: Examples, poor_model: Model, poor: tuple[ModelEvaluation, ModelBlessing]
+) -> None:
+    truth, probabilities = _truth(examples, poor_model)
+    predicted = probabilities.argmax(axis=1)
+    assert 0 < (predicted == truth).mean() < 1, "numbers of a perfect model would hide mistakes"
+    found = results.overall_metrics(poor[0].uri)
+    assert found["example_count"] == len(truth)
+    assert found["accuracy"] == pytest.approx(metrics.accuracy_score(truth, predicted), abs=1e-6)
+    assert found["loss"] == pytest.approx(metrics.log_loss(truth, probabilities, labels=[0, 1, 2]), abs=1e-5)
+
+
+def test_metrics_of_a_class_equal_scikit_learns(
+    examples: Examples, poor_model: Model, poor: tuple[ModelEvaluation, ModelBlessing]
+) -> None:
+    truth, probabilities = _truth(examples, poor_model)
+    predicted = probabilities.argmax(axis=1)
+    precision, recall, _, _ = metrics.precision_recall_fscore_support(truth, predicted, labels=[0, 1, 2], zero_division=0)
+    result = tfma.load_eval_result(poor[0].uri)
+    for class_id in range(3):
+        found = result.get_metrics_for_slice(class_id=class_id)
+        assert np.nan_to_num(float(found["precision"]["doubleValue"])) == pytest.approx(precision[class_id], abs=1e-6)
+        assert found["recall"]["doubleValue"] == pytest.approx(recall[class_id], abs=1e-6)
+        expected = metrics.roc_auc_score(truth == class_id, probabilities[:, class_id])
+        assert found["auc"]["doubleValue"] == pytest.approx(expected, abs=2e-3)
+
+
+def test_the_confusion_matrix_equals_scikit_learns(
+    examples: Examples, poor_model: Model, poor: tuple[ModelEvaluation, ModelBlessing]
+) -> None:
+    truth, probabilities = _truth(examples, poor_model)
+    expected = metrics.confusion_matrix(truth, probabilities.argmax(axis=1), labels=[0, 1, 2])
+    np.testing.assert_array_equal(results.confusion_matrix(poor[0].uri, len(NAMES)), expected)
+
+
+def test_slices_by_class_equal_scikit_learns(
+    examples: Examples, poor_model: Model, poor: tuple[ModelEvaluation, ModelBlessing]
+) -> None:
+    truth, probabilities = _truth(examples, poor_model)
+    result = tfma.load_eval_result(poor[0].uri)
+    for class_id, name in enumerate(NAMES):
+        chosen = truth == class_id
+        found = result.get_metrics_for_slice((("class_name", name),))
+        assert found["example_count"]["doubleValue"] == chosen.sum()
+        expected = (probabilities[chosen].argmax(axis=1) == class_id).mean()
+        assert found["accuracy"]["doubleValue"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_model_below_the_floor_is_refused_and_the_check_says_by_how_much(
+    examples: Examples, poor_model: Model, poor: tuple[ModelEvaluation, ModelBlessing]
+) -> None:
+    assert not _is_blessed(poor[1])
+    (check,) = results.checks(poor[0].uri)
+    value = pytest.approx(_accuracy(examples, poor_model), abs=1e-6)
+    assert check == results.Check("accuracy", "overall", value, 0.99, False)
+
+
+def test_a_model_exactly_at_the_floor_passes(examples: Examples, poor_model: Model, tmp_path: Path) -> None:
+    floor = _accuracy(examples, poor_model)
+    evaluation, blessing = steps.evaluate(examples, poor_model, tmp_path, min_accuracy=floor)
+    assert _is_blessed(blessing)
+    assert results.checks(evaluation.uri)[0].passed
+
+
+def test_a_floor_for_a_class_counts_that_class_alone(examples: Examples, poor_model: Model, tmp_path: Path) -> None:
+    truth, probabilities = _truth(examples, poor_model)
+    recalls = {
+        name: (probabilities[truth == i].argmax(axis=1) == i).mean() for i, name in enumerate(NAMES)
+    }
+    worst, best = min(recalls, key=recalls.__getitem__), max(recalls, key=recalls.__getitem__)
+    assert recalls[worst] < recalls[best]
+    slices = {worst: float(recalls[worst]) + 0.01, best: float(recalls[best])}
+    evaluation, blessing = steps.evaluate(examples, poor_model, tmp_path, min_accuracy=0.0, slices=json.dumps(slices))
+    assert not _is_blessed(blessing)
+    assert {check.slice: check.passed for check in results.checks(evaluation.uri)} == {
+        "overall": True,
+        worst: False,
+        best: True,
+    }
+
+
+def test_a_worse_candidate_than_the_baseline_is_refused_and_a_better_one_is_not(
+    examples: Examples, model: Model, poor_model: Model, tmp_path: Path
+) -> None:
+    worse, blessing = steps.evaluate(examples, poor_model, tmp_path / "worse", baseline=model, min_accuracy=0.0)
+    assert not _is_blessed(blessing)
+    floor, change = results.checks(worse.uri)
+    difference = _accuracy(examples, poor_model) - _accuracy(examples, model)
+    assert floor.passed and not change.passed
+    assert change[:4] == ("accuracy_change", "overall", pytest.approx(difference, abs=1e-6), 0.0)
+    assert results.overall_metrics(worse.uri)["accuracy"] == pytest.approx(_accuracy(examples, poor_model), abs=1e-6)
+
+    better, blessing = steps.evaluate(examples, model, tmp_path / "better", baseline=poor_model)
+    assert _is_blessed(blessing)
+    assert all(check.passed for check in results.checks(better.uri))
+
+    _, blessing = steps.evaluate(
+        examples, poor_model, tmp_path / "allowed", baseline=model, min_accuracy=0.0, max_accuracy_drop=-difference
+    )
+    assert _is_blessed(blessing), "a drop that is allowed"
+
+
+def test_a_baseline_of_other_classes_is_not_compared_and_that_is_said(
+    examples: Examples, model: Model, poor_model: Model, tmp_path: Path
+) -> None:
+    labels.write_labels(f"{poor_model.uri}/Format-Serving/assets.extra", ["apple", "cherry", "plum"])
+    try:
+        evaluation, blessing = steps.evaluate(examples, model, tmp_path, baseline=poor_model)
+    finally:
+        labels.write_labels(f"{poor_model.uri}/Format-Serving/assets.extra", NAMES)
+    assert _is_blessed(blessing)
+    assert [check.metric for check in results.checks(evaluation.uri)] == ["accuracy"]
+    assert evaluation.get_string_custom_property(component.BASELINE_NOTE) == (
+        "not compared with the last blessed model: its classes are apple, cherry, plum"
+    )
+
+
+def test_a_floor_for_an_unknown_class_is_an_error(examples: Examples, model: Model, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="gate.slices: 'plum' is no class; expected one of 'apple', 'berry', 'cherry'"):
+        steps.evaluate(examples, model, tmp_path, slices='{"plum": 0.5}')
