@@ -28,7 +28,5 @@ class LatestOtherBlessedModel(tfx.dsl.experimental.LatestBlessedModelStrategy):
         """
         candidates = input_dict[CANDIDATE]
         others = [artifact for artifact in input_dict["model"] if artifact.id not in {c.id for c in candidates}]
-        blessed = super().resolve_artifacts(
-            store, {"model": others, "model_blessing": input_dict["model_blessing"]}
-        )
+        blessed = super().resolve_artifacts(store, {"model": others, "model_blessing": input_dict["model_blessing"]})
         return None if blessed is None else {**blessed, CANDIDATE: candidates}

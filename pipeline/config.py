@@ -67,9 +67,7 @@ def _existing_weights(value: str) -> str:
 
 
 # An error says what is allowed from the limits given here; a description takes their place where they cannot.
-Folder = Annotated[
-    str, Field(pattern=r"^[^\x00]+$", description="a folder's path"), AfterValidator(os.path.expanduser)
-]
+Folder = Annotated[str, Field(pattern=r"^[^\x00]+$", description="a folder's path"), AfterValidator(os.path.expanduser)]
 Weights = Annotated[
     str,
     Field(description=f"imagenet, random, or an existing file ending in {' or '.join(_WEIGHTS_SUFFIXES)}"),
@@ -125,9 +123,7 @@ class IngestConfig(_Section):
     def _leaves_enough_to_train_on(self) -> "IngestConfig":
         held_out = round(self.eval_fraction + self.test_fraction, 9)  # 0.4 + 0.2 is a little above 0.6
         if held_out > _MAX_HELD_OUT:
-            raise ValueError(
-                f"got eval_fraction + test_fraction = {held_out}, expected at most {_MAX_HELD_OUT}"
-            )
+            raise ValueError(f"got eval_fraction + test_fraction = {held_out}, expected at most {_MAX_HELD_OUT}")
         return self
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components import progress
+from components import progress, weights
 from components.errors import UserError
 from components.image_example_gen import layout
 from components.sample_data import write_sample
@@ -30,8 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         config = configuration.load(options.config, options.set, options.data, options.output)
-        output = Path(config.output).resolve()
-        data = _data(config, output)
+        weights.check(config.backbone.weights)
+        output = _make_folder(Path(config.output).resolve())
+        data = Path(config.data).resolve() if config.data else write_sample(output / "sample_data")
+        layout.find(str(data))
         return _run(config, data, output)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -63,30 +65,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _data(config: configuration.Config, output: Path) -> Path:
-    """The folder of pictures, its layout checked before TensorFlow is loaded."""
-    data = Path(config.data).resolve() if config.data else write_sample(output / "sample_data")
-    layout.find(str(data))
-    return data
+def _make_folder(output: Path) -> Path:
+    try:
+        (output / "logs").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"output: the folder {str(output)!r} cannot be made ({error.strerror})") from error
+    return output
 
 
 def _run(config: configuration.Config, data: Path, output: Path) -> int:
-    logs = output / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    log = logs / f"{datetime.datetime.now():%Y-%m-%dT%H-%M-%S}.log"
-    (output / "config.yaml").write_text(configuration.to_yaml(config))
+    log = output / "logs" / f"{datetime.datetime.now():%Y-%m-%dT%H-%M-%S}.log"
     screen = Screen()
-    screen.line(f"pictures  {data}")
-    screen.line(f"log       {log}")
+    screen.line(f"pictures   {data}")
+    screen.line(f"log        {log}")
     screen.line()
     try:
         with output_to(log):
-            summary = _run_steps(config, data, output, screen)
-    except (UserError, KeyboardInterrupt):
+            try:
+                summary = _run_steps(config, data, output, screen)
+            except Exception:
+                traceback.print_exc()  # into the log
+                raise
+    except UserError:
         raise
     except Exception as error:
-        screen.line()
-        print(f"error: {_one_line(error)}; the log tells more: {log}", file=sys.stderr)
+        print(f"error: {error}; the log tells more: {log}", file=sys.stderr)
         return FAILED
     summary.write(output)
     _show(summary, output, screen)
@@ -102,6 +105,9 @@ def _run_steps(config: configuration.Config, data: Path, output: Path, screen: S
         from pipeline.runner import StepFailedError, StepRunner
         from pipeline.summary import summarize
 
+        if config.backbone.weights == "imagenet":
+            weights.fetch(config.backbone.name)
+
     connection = metadata.sqlite_metadata_connection_config(str(output / "metadata.db"))
     pipeline = create_pipeline(
         config,
@@ -115,12 +121,12 @@ def _run_steps(config: configuration.Config, data: Path, output: Path, screen: S
     try:
         runner.run(pipeline)
     except StepFailedError as error:
-        traceback.print_exc()  # into the log
         if isinstance(error.__cause__, UserError):
-            raise error.__cause__ from None
+            raise error.__cause__ from error
         raise
     finally:
         progress.listen(None)
+    (output / "config.yaml").write_text(configuration.to_yaml(config))
     return summarize(runner.steps, connection)
 
 
@@ -144,17 +150,6 @@ def _show(summary: "Summary", output: Path, screen: Screen) -> None:
     screen.line(f"model      {summary.model}")
     screen.line(f"training   {summary.training}")
     screen.line(f"summary    {output / 'run_summary.json'}")
-
-
-def _one_line(error: Exception) -> str:
-    cause = error.__cause__
-    if cause is None:
-        return f"{error}: its inputs could not be resolved" if type(error).__name__ == "StepFailedError" else _text(error)
-    return f"{error}: {_text(cause)}"
-
-
-def _text(error: BaseException) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
 
 
 if __name__ == "__main__":

@@ -47,11 +47,12 @@ class Watcher(Protocol):
 
 
 class StepFailedError(Exception):
-    """A step did not complete; the cause is what it raised, or None where its inputs could not be resolved."""
+    """A step did not complete. What it raised is the cause; there is none where its inputs could not be resolved."""
 
-    def __init__(self, step: Step) -> None:
-        super().__init__(f"{step.name} failed")
-        self.step = step
+    def __init__(self, step: Step, cause: Exception | None) -> None:
+        lines = str(cause).strip().splitlines() if cause else []
+        reason = ": ".join([type(cause).__name__, *lines[:1]]) if cause else "its inputs could not be resolved"
+        super().__init__(f"{step.name} failed: {reason}")
 
 
 class StepRunner(LocalDagRunner):
@@ -71,9 +72,7 @@ class StepRunner(LocalDagRunner):
         self._watcher = watcher
         self.steps: list[Step] = []
 
-    def run_with_ir(
-        self, pipeline: pipeline_pb2.Pipeline, run_options: pipeline_pb2.RunOptions | None = None
-    ) -> None:
+    def run_with_ir(self, pipeline: pipeline_pb2.Pipeline, run_options: pipeline_pb2.RunOptions | None = None) -> None:
         """Runs a compiled pipeline.
 
         Args:
@@ -107,7 +106,7 @@ class StepRunner(LocalDagRunner):
         self.steps.append(step)
         self._watcher.step(step.name, step.state, step.seconds)
         if state == "failed":
-            raise StepFailedError(step) from cause
+            raise StepFailedError(step, cause) from cause
 
 
 def launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> tuple[int, State]:

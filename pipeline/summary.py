@@ -67,7 +67,9 @@ def summarize(steps: Iterable[Step], connection: metadata_store_pb2.ConnectionCo
         metrics=metrics,
         gate=[check._asdict() for check in results.checks(evaluation.uri)],
         baseline_note=evaluation.get_string_custom_property(BASELINE_NOTE),
-        files={key: int(examples.get_int_custom_property(key)) for key in ("found", "used", "duplicate", "quarantined")},
+        files={
+            key: int(examples.get_int_custom_property(key)) for key in ("found", "used", "duplicate", "quarantined")
+        },
         steps=[{"name": step.name, "state": step.state, "seconds": step.seconds} for step in steps],
         classes=labels.read_labels(examples.uri),
         model=outputs["Trainer"]["model"].uri,

@@ -43,9 +43,7 @@ def features(
 
 
 @pytest.fixture(scope="session")
-def model(
-    features: "Examples", transform_graph: "TransformGraph", tmp_path_factory: pytest.TempPathFactory
-) -> "Model":
+def model(features: "Examples", transform_graph: "TransformGraph", tmp_path_factory: pytest.TempPathFactory) -> "Model":
     """A classifier trained in both stages."""
     import steps
 

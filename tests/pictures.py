@@ -14,9 +14,7 @@ Pixels = npt.NDArray[np.uint8]
 _TINTS = ((200, 60, 60), (60, 60, 200), (60, 200, 60), (200, 200, 60))
 
 
-def make_pixels(
-    seed: int, height: int = 24, width: int = 32, tint: tuple[int, int, int] = (128, 128, 128)
-) -> Pixels:
+def make_pixels(seed: int, height: int = 24, width: int = 32, tint: tuple[int, int, int] = (128, 128, 128)) -> Pixels:
     """A picture with a tint and coarse noise: uint8 [height, width, 3]; another seed, another picture."""
     noise = np.random.default_rng(seed).integers(-50, 51, (6, 8, 3))
     coarse = np.clip(np.array(tint) + noise, 0, 255).astype(np.uint8)

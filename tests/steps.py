@@ -153,7 +153,8 @@ def evaluate(
 def read(examples: Examples, split: str) -> list[tf.train.Example]:
     """The examples of a split, in the order of its files."""
     files = sorted(Path(artifact_utils.get_split_uri([examples], split)).iterdir())
-    return [tf.train.Example.FromString(raw) for raw in tf.data.TFRecordDataset([str(file) for file in files]).as_numpy_iterator()]
+    serialized = tf.data.TFRecordDataset([str(file) for file in files]).as_numpy_iterator()
+    return [tf.train.Example.FromString(one) for one in serialized]
 
 
 def images(examples: list[tf.train.Example]) -> list[bytes]:

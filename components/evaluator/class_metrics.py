@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import multi_class_confusion_matrix_metrics as confusion
+from tensorflow_model_analysis.proto import config_pb2
 
 _Counts = Mapping[confusion.MatrixEntryKey, float]
 
@@ -28,8 +29,8 @@ class _ClassMetric(tfma.metrics.Metric):
     def _computations(
         self,
         name: str | None = None,
-        sub_key: tfma.metrics.SubKey | None = None,
-        eval_config: tfma.EvalConfig | None = None,
+        sub_key: Any = None,
+        eval_config: config_pb2.EvalConfig | None = None,
         model_name: str = "",
         output_name: str = "",
         example_weighted: bool = False,

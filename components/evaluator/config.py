@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
 from components.errors import UserError
 from components.evaluator import class_metrics
@@ -21,7 +21,7 @@ def eval_config(
     max_accuracy_drop: float,
     slices: Mapping[str, float],
     has_baseline: bool,
-) -> tfma.EvalConfig:
+) -> config_pb2.EvalConfig:
     """TFMA's configuration for a classifier of these classes.
 
     Args:
@@ -38,37 +38,39 @@ def eval_config(
     if unknown:
         raise UserError(f"gate.slices: {unknown[0]!r} is no class; expected one of {', '.join(map(repr, classes))}")
     model = {"signature_name": SERVE_EXAMPLES, "label_key": "label", "prediction_key": "probabilities"}
-    models = [tfma.ModelSpec(name=CANDIDATE, **model)]
+    models = [config_pb2.ModelSpec(name=CANDIDATE, **model)]
     if has_baseline:
-        models.append(tfma.ModelSpec(name=BASELINE, is_baseline=True, **model))
-    return tfma.EvalConfig(
+        models.append(config_pb2.ModelSpec(name=BASELINE, is_baseline=True, **model))
+    return config_pb2.EvalConfig(
         model_specs=models,
-        slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=[CLASS_NAME])],
+        slicing_specs=[config_pb2.SlicingSpec(), config_pb2.SlicingSpec(feature_keys=[CLASS_NAME])],
         metrics_specs=[
-            tfma.MetricsSpec(
+            config_pb2.MetricsSpec(
                 metrics=[
-                    tfma.MetricConfig(class_name="ExampleCount"),
-                    tfma.MetricConfig(
+                    config_pb2.MetricConfig(class_name="ExampleCount"),
+                    config_pb2.MetricConfig(
                         class_name="SparseCategoricalAccuracy",
                         config='{"name": "accuracy"}',
                         per_slice_thresholds=[
-                            _threshold(tfma.SlicingSpec(), min_accuracy, max_accuracy_drop if has_baseline else None),
+                            _threshold(
+                                config_pb2.SlicingSpec(), min_accuracy, max_accuracy_drop if has_baseline else None
+                            ),
                             *(
-                                _threshold(tfma.SlicingSpec(feature_values={CLASS_NAME: name}), floor, None)
+                                _threshold(config_pb2.SlicingSpec(feature_values={CLASS_NAME: name}), floor, None)
                                 for name, floor in sorted(slices.items())
                             ),
                         ],
                     ),
-                    tfma.MetricConfig(class_name="SparseCategoricalCrossentropy", config='{"name": "loss"}'),
-                    tfma.MetricConfig(class_name="MultiClassConfusionMatrixPlot"),
+                    config_pb2.MetricConfig(class_name="SparseCategoricalCrossentropy", config='{"name": "loss"}'),
+                    config_pb2.MetricConfig(class_name="MultiClassConfusionMatrixPlot"),
                 ]
             ),
-            tfma.MetricsSpec(
-                binarize=tfma.BinarizationOptions(class_ids={"values": range(len(classes))}),
+            config_pb2.MetricsSpec(
+                binarize=config_pb2.BinarizationOptions(class_ids={"values": range(len(classes))}),
                 metrics=[
-                    tfma.MetricConfig(class_name="ClassPrecision", module=class_metrics.__name__),
-                    tfma.MetricConfig(class_name="ClassRecall", module=class_metrics.__name__),
-                    tfma.MetricConfig(class_name="AUC", config='{"name": "auc"}'),
+                    config_pb2.MetricConfig(class_name="ClassPrecision", module=class_metrics.__name__),
+                    config_pb2.MetricConfig(class_name="ClassRecall", module=class_metrics.__name__),
+                    config_pb2.MetricConfig(class_name="AUC", config='{"name": "auc"}'),
                 ],
             ),
         ],
@@ -76,10 +78,10 @@ def eval_config(
 
 
 def _threshold(
-    where: tfma.SlicingSpec, floor: float, max_drop: float | None
-) -> tfma.PerSliceMetricThreshold:
-    threshold = tfma.MetricThreshold(value_threshold={"lower_bound": {"value": floor - ROUNDING}})
+    where: config_pb2.SlicingSpec, floor: float, max_drop: float | None
+) -> config_pb2.PerSliceMetricThreshold:
+    threshold = config_pb2.MetricThreshold(value_threshold={"lower_bound": {"value": floor - ROUNDING}})
     if max_drop is not None:
-        threshold.change_threshold.direction = tfma.MetricDirection.HIGHER_IS_BETTER
+        threshold.change_threshold.direction = config_pb2.MetricDirection.HIGHER_IS_BETTER
         threshold.change_threshold.absolute.value = -max_drop - ROUNDING
-    return tfma.PerSliceMetricThreshold(slicing_specs=[where], threshold=threshold)
+    return config_pb2.PerSliceMetricThreshold(slicing_specs=[where], threshold=threshold)

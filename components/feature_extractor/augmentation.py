@@ -43,9 +43,7 @@ def augment(
     height, width = pictures.shape[1:3]
     transforms = [_transform(sha256, view, seed, augmentation, height, width) for sha256 in sha256s]
     return np.asarray(
-        keras.ops.image.affine_transform(
-            pictures, np.stack(transforms), interpolation="bilinear", fill_mode="reflect"
-        )
+        keras.ops.image.affine_transform(pictures, np.stack(transforms), interpolation="bilinear", fill_mode="reflect")
     )
 
 

@@ -44,15 +44,15 @@ class Shard(NamedTuple):
     Attributes:
       examples: the file.
       output_dir: folder of the split's features.
-      index: number of the shard in its split.
-      count: shards of the split.
+      number: of the shard in its split, from 0.
+      shards: how many the split has.
       views: augmented views of each picture; 0 for the picture itself alone.
     """
 
     examples: str
     output_dir: str
-    index: int
-    count: int
+    number: int
+    shards: int
     views: int
 
 
@@ -88,11 +88,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         pictures = {split: int(examples.get_int_custom_property(split)) for split in SPLITS}
         progress.start(sum(max(1, views[split]) * pictures[split] for split in SPLITS), "pictures")
         with self._make_beam_pipeline() as pipeline:
-            _ = (
-                pipeline
-                | "Shards" >> beam.Create(shards)
-                | "Extract" >> beam.ParDo(_ExtractShard(settings))
-            )
+            _ = pipeline | "Shards" >> beam.Create(shards) | "Extract" >> beam.ParDo(_ExtractShard(settings))
 
 
 class _ExtractShard(beam.DoFn):
@@ -135,9 +131,7 @@ class Extractor:
             )
             self._cut = backbones.cut(backbone, settings.backbone, self._index)
         size = settings.image_size
-        self._forward = tf.function(
-            self._families, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32)]
-        )
+        self._forward = tf.function(self._families, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32)])
 
     def info(self, views: int) -> features.FeaturesInfo:
         """What the features will be, for `features.json`."""
@@ -206,7 +200,7 @@ class _Writers:
         self._writers: dict[str, tf.io.TFRecordWriter] = {}
 
     def write(self, family: str, view: int, batch: Batch, values: npt.NDArray[np.float32]) -> None:
-        name = features.file_name(family, self._shard.index, self._shard.count, view)
+        name = features.file_name(family, self._shard.number, self._shard.shards, view)
         if name not in self._writers:
             self._writers[name] = self._stack.enter_context(_atomic(os.path.join(self._shard.output_dir, name)))
         for feature, label, sha256 in zip(values, batch.labels, batch.sha256s, strict=True):
@@ -240,9 +234,7 @@ def _settings(transform_graph: str, exec_properties: dict[str, Any]) -> Settings
         image_size=exec_properties["image_size"],
         fine_tune=bool(exec_properties["fine_tune"]),
         fine_tune_at=None if fine_tune_at < 0 else fine_tune_at,
-        augmentation=Augmentation(
-            bool(exec_properties["flip"]), exec_properties["rotation"], exec_properties["zoom"]
-        ),
+        augmentation=Augmentation(bool(exec_properties["flip"]), exec_properties["rotation"], exec_properties["zoom"]),
         precision=exec_properties["precision"],
         batch_size=exec_properties["batch_size"],
         seed=exec_properties["seed"],

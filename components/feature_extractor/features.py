@@ -11,6 +11,7 @@ A split has two families of TFRecord files, a file a shard and view each:
 import json
 import os
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -67,7 +68,7 @@ def files(directory: str, split: str, family: str, view: int) -> list[str]:
     return sorted(tf.io.gfile.glob(pattern))
 
 
-def encode(family: str, feature: npt.NDArray[np.floating], label: int, sha256: bytes) -> bytes:
+def encode(family: str, feature: npt.NDArray[np.floating[Any]], label: int, sha256: bytes) -> bytes:
     """One serialized tf.Example.
 
     Args:

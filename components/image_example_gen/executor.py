@@ -60,9 +60,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         records = self._examine(found, max_pixels, work)
         fingerprint = content.fingerprint((record.path, record.sha256) for record in records)
         if exec_properties.get(FINGERPRINT, fingerprint) != fingerprint:
-            raise UserError(
-                f"data folder {found.root!r} changed while it was read; run again when it is at rest"
-            )
+            raise UserError(f"data folder {found.root!r} changed while it was read; run again when it is at rest")
         plan = make_plan(
             records,
             classes=found.classes,
@@ -107,8 +105,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             _ = (
                 pipeline
                 | "Shards" >> beam.Create(shards)
-                | "Store"
-                >> beam.Map(_store_shard, root=found.root, classes=found.classes, max_pixels=max_pixels)
+                | "Store" >> beam.Map(_store_shard, root=found.root, classes=found.classes, max_pixels=max_pixels)
             )
         # Beam would wrap an error raised inside it.
         for batch, _ in shards:

@@ -119,24 +119,18 @@ def _classes(root: str, folder: str) -> list[str]:
         if not _is_utf8(name):
             raise UserError(f"class folder {os.path.join(root, folder, name)!r}: the name is not valid UTF-8")
         if _leads_out(os.path.join(root, folder, name), root):
-            raise UserError(
-                f"class folder {os.path.join(root, folder, name)!r} is a link that leaves {root!r}"
-            )
+            raise UserError(f"class folder {os.path.join(root, folder, name)!r} is a link that leaves {root!r}")
     return classes
 
 
 def _check_classes(root: str, classes: dict[str, list[str]]) -> None:
-    expected = (
-        f"expected {os.path.join(root, '<class>', '<picture>')} or {os.path.join(root, 'train', '<class>')}"
-    )
+    expected = f"expected {os.path.join(root, '<class>', '<picture>')} or {os.path.join(root, 'train', '<class>')}"
     for split, names in classes.items():
         if not names:
             where = f"the {split} folder of {root!r}" if len(classes) > 1 else repr(root)
             raise UserError(f"no class folder in {where}; {expected}")
     if len(classes[TRAIN]) == 1:
-        raise UserError(
-            f"{root!r} holds a single class, {classes[TRAIN][0]!r}; a classifier needs two or more"
-        )
+        raise UserError(f"{root!r} holds a single class, {classes[TRAIN][0]!r}; a classifier needs two or more")
     _check_spelling(root, sorted({name for names in classes.values() for name in names}))
     for split, names in classes.items():
         extra = sorted(set(names) - set(classes[TRAIN]))
@@ -150,9 +144,7 @@ def _check_spelling(root: str, names: list[str]) -> None:
     for name in names:
         other = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
         if other != name:
-            raise UserError(
-                f"{root!r}: the class folders {other!r} and {name!r} differ only by case or accent form"
-            )
+            raise UserError(f"{root!r}: the class folders {other!r} and {name!r} differ only by case or accent form")
 
 
 def _check_train_files(root: str, classes: list[str], files: list[File]) -> None:

@@ -141,9 +141,7 @@ def _check_classes(plan: Plan, classes: list[str]) -> None:
     trained = {record.class_name for record in plan.splits[TRAIN]}
     for name in classes:
         if name not in trained:
-            held_out = sum(
-                record.class_name == name for split in (EVAL, TEST) for record in plan.splits[split]
-            )
+            held_out = sum(record.class_name == name for split in (EVAL, TEST) for record in plan.splits[split])
             raise UserError(
                 f"the class {name!r} has no usable picture left in train: {held_out} went to eval or test, "
                 f"the rest are duplicates or cannot be used; add pictures of it"

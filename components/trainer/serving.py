@@ -53,9 +53,7 @@ class _Servable(tf.Module):
     @tf.function
     def serve_pictures(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         classes = self.labels.shape[0]
-        chunks = tf.TensorArray(
-            tf.float32, size=1, dynamic_size=True, infer_shape=False, element_shape=[None, classes]
-        )
+        chunks = tf.TensorArray(tf.float32, size=1, dynamic_size=True, infer_shape=False, element_shape=[None, classes])
         # An array of nothing could not be joined, so a batch of nothing is there from the start.
         chunks = chunks.write(0, tf.zeros([0, classes]))
         for start in tf.range(0, tf.shape(image_bytes)[0], _CHUNK):

@@ -85,9 +85,7 @@ def _open(path: Path, folder: Path, backbone_bytes: int) -> Iterator[h5py.File]:
             info = archive.getinfo(_WEIGHTS_IN_KERAS_FILE)
             limit = _LARGEST_RATIO * backbone_bytes + _LARGEST_HEAD_BYTES
             if info.file_size > limit:
-                raise UserError(
-                    f"backbone.weights: {path} unpacks to {info.file_size} bytes, expected up to {limit}"
-                )
+                raise UserError(f"backbone.weights: {path} unpacks to {info.file_size} bytes, expected up to {limit}")
             path = folder / "unpacked.weights.h5"
             with archive.open(info) as packed, path.open("wb") as unpacked:
                 shutil.copyfileobj(packed, unpacked)

@@ -105,9 +105,7 @@ def _ask_keras(name: str, refused: _Refused) -> Values | None:
     except Exception as error:  # Keras raises a bare Exception for a failed download
         if refused.urls:
             return None
-        raise UserError(
-            f"backbone.weights: Keras cannot load its ImageNet file of {name}: {_line(error)}"
-        ) from error
+        raise UserError(f"backbone.weights: Keras cannot load its ImageNet file of {name}: {_line(error)}") from error
 
 
 def _download(name: str, url: str) -> Values:
@@ -129,9 +127,7 @@ def _build(name: str) -> keras.Model:
     state = random.getstate()
     try:
         # 224 is the size that all these files were made for; the kernels serve any other.
-        return getattr(keras.applications, name)(
-            include_top=False, weights="imagenet", input_shape=(224, 224, 3)
-        )
+        return getattr(keras.applications, name)(include_top=False, weights="imagenet", input_shape=(224, 224, 3))
     finally:
         # A model draws seeds as it is built; the caller's draws must not depend on where weights were found.
         random.setstate(state)

@@ -8,10 +8,7 @@ from components.sample_data import write_sample
 
 
 def _files(root: Path) -> dict[str, tuple[bytes, int]]:
-    return {
-        str(path.relative_to(root)): (path.read_bytes(), path.stat().st_mtime_ns)
-        for path in root.rglob("*.png")
-    }
+    return {str(path.relative_to(root)): (path.read_bytes(), path.stat().st_mtime_ns) for path in root.rglob("*.png")}
 
 
 def test_faces_and_others_lie_in_two_class_folders(tmp_path: Path):
@@ -20,9 +17,7 @@ def test_faces_and_others_lie_in_two_class_folders(tmp_path: Path):
         paths = sorted((root / name).iterdir())
         stored = np.stack([np.asarray(Image.open(path)) for path in paths])
         assert stored.dtype == np.uint8
-        np.testing.assert_allclose(
-            stored / 255, skimage.data.lfw_subset()[first : first + 100], atol=0.5 / 255
-        )
+        np.testing.assert_allclose(stored / 255, skimage.data.lfw_subset()[first : first + 100], atol=0.5 / 255)
 
 
 def test_a_second_call_mends_what_is_broken_and_leaves_the_rest(tmp_path: Path):
@@ -32,8 +27,6 @@ def test_a_second_call_mends_what_is_broken_and_leaves_the_rest(tmp_path: Path):
     (root / "not_face" / "150.png").unlink()
     write_sample(root)
     after = _files(root)
-    assert {name: data for name, (data, _) in after.items()} == {
-        name: data for name, (data, _) in before.items()
-    }
+    assert {name: data for name, (data, _) in after.items()} == {name: data for name, (data, _) in before.items()}
     touched = {name for name in before if after[name][1] != before[name][1]}
     assert touched <= {"face/007.png", "not_face/150.png"}

@@ -22,9 +22,11 @@ def test_a_picture_of_the_right_size_keeps_its_pixels() -> None:
 def test_grey_becomes_three_equal_channels_and_sizes_mix_in_a_batch() -> None:
     grey = Image.fromarray(make_pixels(2, 40, 50)).convert("L")
     found = _apply([encode(grey), encode(make_pixels(3, 90, 20), "JPEG")], 32)
-    assert found.shape == (2, 32, 32, 3) and found.dtype == np.float32
+    assert found.shape == (2, 32, 32, 3)
+    assert found.dtype == np.float32
     np.testing.assert_array_equal(found[0, ..., 0], found[0, ..., 2])
-    assert found.min() >= 0 and found.max() <= 255
+    assert found.min() >= 0
+    assert found.max() <= 255
 
 
 def test_shrinking_averages_instead_of_skipping_pixels() -> None:

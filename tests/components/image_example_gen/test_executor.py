@@ -47,9 +47,7 @@ def _read(examples: standard_artifacts.Examples, split: str) -> list[dict[str, A
     rows = []
     for record in tf.data.TFRecordDataset(_shards(examples, split)).as_numpy_iterator():
         features = tf.train.Example.FromString(record).features.feature
-        values = {
-            name: getattr(feature, feature.WhichOneof("kind")).value for name, feature in features.items()
-        }
+        values = {name: getattr(feature, feature.WhichOneof("kind")).value for name, feature in features.items()}
         assert all(len(value) == 1 for value in values.values())
         rows.append({name: value[0] for name, value in values.items()})
     return rows
@@ -92,9 +90,7 @@ def examples(mixed: Path, tmp_path_factory: pytest.TempPathFactory) -> standard_
 
 def test_each_file_is_accounted_for(examples: standard_artifacts.Examples):
     counts = _counts(examples)
-    assert (
-        counts.items() >= {"found": 350, "used": 342, "duplicate": 1, "quarantined": 7, "classes": 2}.items()
-    )
+    assert counts.items() >= {"found": 350, "used": 342, "duplicate": 1, "quarantined": 7, "classes": 2}.items()
     assert sum(counts[split] for split in _SPLITS) == counts["used"]
     assert _table(examples, "quarantine.csv") == [
         ["file", "reason"],
@@ -109,9 +105,7 @@ def test_each_file_is_accounted_for(examples: standard_artifacts.Examples):
     assert _table(examples, "duplicates.csv") == [["file", "kept"], ["cat/=copy.png", "cat/000.png"]]
 
 
-def test_examples_hold_the_pictures_and_what_is_known_of_them(
-    mixed: Path, examples: standard_artifacts.Examples
-):
+def test_examples_hold_the_pictures_and_what_is_known_of_them(mixed: Path, examples: standard_artifacts.Examples):
     assert examples.splits == list(_SPLITS)
     assert read_labels(examples.uri) == ["cat", "dog"]
     rows = {row["file_name"].decode(): row for split in _SPLITS for row in _read(examples, split)}
@@ -153,12 +147,8 @@ def test_shards_are_small_and_in_the_order_of_the_hashes(examples: standard_arti
 def test_statistics_gen_reads_the_examples(examples: standard_artifacts.Examples, tmp_path: Path):
     statistics = standard_artifacts.ExampleStatistics()
     statistics.uri = str(tmp_path)
-    context = StatisticsGen.Context(
-        beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(tmp_path), unique_id="1"
-    )
-    StatisticsGen(context).Do(
-        {"examples": [examples]}, {"statistics": [statistics]}, {"exclude_splits": "[]"}
-    )
+    context = StatisticsGen.Context(beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(tmp_path), unique_id="1")
+    StatisticsGen(context).Do({"examples": [examples]}, {"statistics": [statistics]}, {"exclude_splits": "[]"})
     for split in _SPLITS:
         read = tfdv.load_stats_binary(str(tmp_path / f"Split-{split}" / "FeatureStats.pb"))
         assert read.datasets[0].num_examples == _counts(examples)[split]
@@ -209,9 +199,7 @@ def test_cells_that_begin_like_formulas_are_defused(tmp_path: Path):
         ({"data": "/no/such/folder"}, "data folder '/no/such/folder' does not exist"),
     ],
 )
-def test_what_a_user_can_mend_is_told_as_such(
-    mixed: Path, tmp_path: Path, changes: dict[str, Any], message: str
-):
+def test_what_a_user_can_mend_is_told_as_such(mixed: Path, tmp_path: Path, changes: dict[str, Any], message: str):
     with pytest.raises(UserError) as error:
         _run(mixed, tmp_path, **changes)
     assert str(error.value).startswith(message.format(root=mixed))

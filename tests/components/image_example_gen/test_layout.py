@@ -128,8 +128,7 @@ def test_hostile_file_names_are_files_like_others(tmp_path: Path):
         (["test/a/1.png", "test/b/1.png"], "'{root}' holds ['test'] and no train folder"),
         (
             ["train/a/1.png", "train/b/1.png", "test/1.png"],
-            "no class folder in the test folder of '{root}'; "
-            "expected {root}/<class>/<picture> or {root}/train/<class>",
+            "no class folder in the test folder of '{root}'; expected {root}/<class>/<picture> or {root}/train/<class>",
         ),
         (
             ["train/a/1.png", "train/b/1.png", "val/c/1.png"],

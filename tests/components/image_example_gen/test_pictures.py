@@ -98,9 +98,7 @@ def _grey_as_rgb(grey: Pixels) -> Pixels:
         pytest.param(encode(_BLACK_WHITE, "PNG"), np.asarray(_BLACK_WHITE.convert("RGB")), 0, id="1-bit png"),
         pytest.param(encode(_CMYK, "JPEG", quality=100, subsampling=0), _PIXELS, 8, id="cmyk jpeg"),
         pytest.param(encode(_RGBA, "PNG"), _on_white(_RGBA), 1, id="transparent png"),
-        pytest.param(
-            encode(_RGBA, "WEBP", lossless=True, exact=True), _on_white(_RGBA), 1, id="transparent webp"
-        ),
+        pytest.param(encode(_RGBA, "WEBP", lossless=True, exact=True), _on_white(_RGBA), 1, id="transparent webp"),
         pytest.param(
             encode(np.dstack([_GREY, _ALPHA]), "PNG"),
             _on_white(np.dstack([_grey_as_rgb(_GREY), _ALPHA])),
@@ -137,9 +135,7 @@ def _grey_as_rgb(grey: Pixels) -> Pixels:
             0,
             id="16-bit tiff",
         ),
-        pytest.param(
-            encode(_PIXELS, "PNG")[:-12], _PIXELS, 0, id="png without its end, which TensorFlow refuses"
-        ),
+        pytest.param(encode(_PIXELS, "PNG")[:-12], _PIXELS, 0, id="png without its end, which TensorFlow refuses"),
     ],
 )
 def test_all_else_becomes_an_8_bit_png_that_tensorflow_decodes(data: bytes, expected: Pixels, tolerance: int):
@@ -157,9 +153,7 @@ def test_all_else_becomes_an_8_bit_png_that_tensorflow_decodes(data: bytes, expe
 @pytest.mark.parametrize("orientation", range(2, 9))
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WEBP"])
 def test_pictures_are_turned_upright(format: str, orientation: int):
-    data = encode(
-        _PIXELS, format, exif=_exif(orientation), **({"lossless": True} if format == "WEBP" else {})
-    )
+    data = encode(_PIXELS, format, exif=_exif(orientation), **({"lossless": True} if format == "WEBP" else {}))
     upright = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
     assert not np.array_equal(upright, _PIXELS)
     np.testing.assert_array_equal(_tensorflow(normalise(data, _LIMIT)), upright)
@@ -206,9 +200,7 @@ def _with_screen_of_65535(gif: bytes) -> bytes:
         ),
         pytest.param(_png(8, 0, np.zeros((100, 101), np.uint8)), "more than 10000 pixels", id="large"),
         # The limit is checked before anything is decoded: these lack their pixels and would be damaged.
-        pytest.param(
-            _with_size(_png(8, 2, np.zeros((1, 1, 3), np.uint8)), 14000), "more than 10000 pixels", id="bomb"
-        ),
+        pytest.param(_with_size(_png(8, 2, np.zeros((1, 1, 3), np.uint8)), 14000), "more than 10000 pixels", id="bomb"),
         pytest.param(_with_screen_of_65535(encode(_PALETTE, "GIF")), "more than 10000 pixels", id="gif bomb"),
     ],
 )

@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ import tensorflow_transform as tft
 from tfx.types.standard_artifacts import Examples, Model, TransformGraph
 
 from components import backbones, labels
-from components.trainer import run_fn
+from components.trainer import run_fn, serving
 
 
 def _keras_probabilities(model: Model, graph: TransformGraph, data: list[bytes]) -> np.ndarray:
@@ -38,9 +39,14 @@ def test_every_form_of_the_model_gives_the_in_memory_probabilities(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    exported = []
-    export = run_fn.serving.export
-    monkeypatch.setattr(run_fn.serving, "export", lambda model, *rest: (exported.append(model), export(model, *rest)))
+    exported: list[keras.Model] = []
+    export = serving.export
+
+    def spy(classifier: keras.Model, *rest: Any) -> None:
+        exported.append(classifier)
+        export(classifier, *rest)
+
+    monkeypatch.setattr(serving, "export", spy)
     model = steps.train(features, transform_graph, tmp_path)
     test = steps.read(examples, "test")
     layer = tft.TFTransformOutput(transform_graph.uri).transform_features_layer()
@@ -75,12 +81,16 @@ def test_a_batch_of_any_size_gives_what_single_pictures_give(examples: Examples,
     together = serve(image_bytes=tf.constant(data, tf.string, [count]))["probabilities"].numpy()
     assert together.shape == (count, 3)
     for i in {0, count // 2, count - 1} & set(range(count)):
-        np.testing.assert_allclose(together[i : i + 1], serve(image_bytes=tf.constant(data[i : i + 1]))["probabilities"], atol=1e-5)
+        np.testing.assert_allclose(
+            together[i : i + 1], serve(image_bytes=tf.constant(data[i : i + 1]))["probabilities"], atol=1e-5
+        )
 
 
 def test_the_input_is_named_so_that_rest_clients_may_send_base64(model: Model) -> None:
     ((name, spec),) = steps.serving(model).signatures["serving_default"].structured_input_signature[1].items()
-    assert name.endswith("_bytes") and spec.dtype == tf.string and spec.shape.as_list() == [None]
+    assert name.endswith("_bytes")
+    assert spec.dtype == tf.string
+    assert spec.shape.as_list() == [None]
 
 
 def test_the_history_has_a_row_an_epoch_and_the_best_epoch_is_kept(
@@ -164,4 +174,5 @@ def test_rare_classes_count_for_more_on_request(
 
 def test_tensorboard_logs_are_left_for_both_stages(model: Model) -> None:
     run = Path(model.uri).parent / "run"
-    assert list((run / "stage_1").rglob("events.*")) and list((run / "stage_2").rglob("events.*"))
+    assert list((run / "stage_1").rglob("events.*"))
+    assert list((run / "stage_2").rglob("events.*"))

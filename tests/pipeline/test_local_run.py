@@ -1,0 +1,314 @@
+"""The command, as a person or a script meets it: what it publishes, what it repeats, what it says, how it exits."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import yaml
+from pictures import encode, make_pixels, write_classes
+
+from pipeline import local_run
+
+REPOSITORY = Path(local_run.__file__).parent.parent
+SMALL = {
+    "backbone": {"weights": "random", "image_size": 32},
+    "features": {"precision": "float32"},
+    "trainer": {
+        "epochs": 6,
+        "learning_rate": 0.01,
+        "fine_tune_epochs": 1,
+        "fine_tune_learning_rate": 1e-4,
+        "batch_size": 8,
+    },
+    "gate": {"min_accuracy": 0.6},
+}
+ALL_STEPS = [
+    "ImageExampleGen",
+    "ImageSchema",
+    "StatisticsGen",
+    "Transform",
+    "ExampleValidator",
+    "FeatureExtractor",
+    "Trainer",
+    "LatestBlessedModel",
+    "Evaluator",
+    "Pusher",
+]
+
+
+class Workplace(NamedTuple):
+    """A data folder, a configuration and an output folder."""
+
+    root: Path
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def output(self) -> Path:
+        return self.root / "output"
+
+    def arguments(self, *more: str) -> list[str]:
+        config = self.root / "small.yaml"
+        config.write_text(yaml.safe_dump(SMALL))
+        return ["--config", str(config), "--data", str(self.data), "--output", str(self.output), *more]
+
+    def run(self, *more: str) -> int:
+        return local_run.main(self.arguments(*more))
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        return json.loads((self.output / "run_summary.json").read_text())
+
+    def executed(self) -> list[str]:
+        """The steps that were not taken from the cache; finding the baseline is a look-up, not a step that costs."""
+        return [
+            step["name"]
+            for step in self.summary["steps"]
+            if step["state"] != "cached" and step["name"] != "LatestBlessedModel"
+        ]
+
+    def versions(self) -> list[str]:
+        return sorted(path.name for path in (self.output / "serving").glob("*"))
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """A finished first run; tests copy it."""
+    place = Workplace(tmp_path_factory.mktemp("first"))
+    write_classes(place.data, {"apple": 30, "berry": 40})
+    assert place.run() == local_run.PUBLISHED
+    return place
+
+
+@pytest.fixture
+def place(published: Workplace) -> Iterator[Workplace]:
+    """The workplace of the first run, put back as it was after each test: artifacts are known by absolute paths."""
+    backup = published.root.with_name(f"{published.root.name}_backup")
+    shutil.copytree(published.root, backup, symlinks=True)
+    yield published
+    shutil.rmtree(published.root)
+    backup.rename(published.root)
+
+
+def test_the_first_run_publishes_a_model_that_answers(published: Workplace) -> None:
+    summary = published.summary
+    assert [step["name"] for step in summary["steps"]] == ALL_STEPS
+    assert published.executed() == [name for name in ALL_STEPS if name != "LatestBlessedModel"]
+    assert summary["blessed"] is True
+    assert summary["classes"] == ["apple", "berry"]
+    assert summary["files"] == {"found": 70, "used": 70, "duplicate": 0, "quarantined": 0}
+    assert set(summary["metrics"]) == {"train", "eval", "test"}
+    (check,) = summary["gate"]
+    value = summary["metrics"]["test"]["accuracy"]
+    assert check == {"metric": "accuracy", "slice": "overall", "value": value, "threshold": 0.6, "passed": True}
+    assert Path(summary["pushed_to"]).parent == published.output / "serving"
+
+    served = tf.saved_model.load(summary["pushed_to"]).signatures["serving_default"]
+    data = [path.read_bytes() for path in sorted(published.data.glob("*/*.png"))]
+    labels = [label.decode() for label in served(image_bytes=tf.constant(data))["label"].numpy()]
+    truth = [path.parent.name for path in sorted(published.data.glob("*/*.png"))]
+    assert np.mean([a == b for a, b in zip(labels, truth, strict=True)]) > 0.6
+
+
+def test_an_unchanged_run_executes_nothing_and_publishes_nothing_new(
+    place: Workplace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = place.summary
+    for path in place.data.rglob("*.png"):
+        path.touch()  # content counts, not the time of the last change
+    assert place.run() == local_run.PUBLISHED
+    assert place.executed() == []
+    assert len(place.versions()) == 1
+    assert place.summary["pushed_to"] == before["pushed_to"]
+    assert place.summary["metrics"] == before["metrics"]
+    assert place.summary["gate"] == before["gate"]
+    shown = capfd.readouterr()
+    assert not shown.err
+    lines = shown.out.splitlines()
+    assert [line.split()[:2] for line in lines if "cached" in line][:2] == [
+        ["ImageExampleGen", "cached"],
+        ["ImageSchema", "cached"],
+    ]
+    assert sum(line.startswith(tuple(ALL_STEPS)) for line in lines) == len(ALL_STEPS)
+    assert len(lines) < 30, "no log noise"
+
+
+def test_one_new_picture_runs_everything_that_depends_on_it(place: Workplace) -> None:
+    (place.data / "apple" / "new.png").write_bytes(encode(make_pixels(777, 32, 32, (200, 60, 60))))
+    assert place.run() in (local_run.PUBLISHED, local_run.NOT_BLESSED)
+    assert place.executed() == [name for name in ALL_STEPS if name not in ("ImageSchema", "LatestBlessedModel")]
+    assert place.summary["files"]["found"] == 71
+    assert [check["metric"] for check in place.summary["gate"]] == ["accuracy", "accuracy_change"]
+
+
+def test_a_training_setting_runs_training_and_what_follows(place: Workplace) -> None:
+    assert place.run("--set", "trainer.dropout=0.2") in (local_run.PUBLISHED, local_run.NOT_BLESSED)
+    assert place.executed() == ["Trainer", "Evaluator", "Pusher"]
+
+
+def test_an_impossible_threshold_publishes_nothing(place: Workplace, capfd: pytest.CaptureFixture[str]) -> None:
+    (place.data / "apple" / "mislabelled.png").write_bytes(encode(make_pixels(1, 32, 32, (60, 60, 200))))
+    settings = ("--set", "gate.min_accuracy=1.0", "--set", "trainer.epochs=1", "--set", "trainer.learning_rate=1e-6")
+    assert place.run(*settings, "--set", "trainer.fine_tune=false") == local_run.NOT_BLESSED
+    assert place.summary["blessed"] is False
+    assert place.summary["pushed_to"] is None
+    assert len(place.versions()) == 1
+    assert "gate       FAILED: accuracy on overall" in capfd.readouterr().out
+
+
+def test_a_worse_candidate_than_the_blessed_model_is_refused(place: Workplace) -> None:
+    settings = ("--set", "trainer.epochs=1", "--set", "trainer.learning_rate=1e-6", "--set", "gate.min_accuracy=0")
+    assert place.run(*settings, "--set", "trainer.fine_tune=false") == local_run.NOT_BLESSED
+    floor, change = place.summary["gate"]
+    assert floor["passed"]
+    assert change["metric"] == "accuracy_change"
+    assert change["value"] < 0
+    assert not change["passed"]
+    assert len(place.versions()) == 1
+
+
+@pytest.mark.slow
+def test_an_edit_of_the_model_code_runs_what_depends_on_it_and_no_more(place: Workplace, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    for name in ("pipeline", "components", "configs"):
+        shutil.copytree(REPOSITORY / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, "-m", "pipeline.local_run", *place.arguments()]
+
+    def run() -> list[str]:
+        done = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
+        assert done.returncode in (local_run.PUBLISHED, local_run.NOT_BLESSED), done.stderr
+        return place.executed()
+
+    assert run() == []
+    with (clone / "components" / "trainer" / "model.py").open("a") as file:
+        file.write("\n# An edit.\n")
+    assert run() == ["Trainer", "Evaluator", "Pusher"]
+    with (clone / "components" / "transform.py").open("a") as file:
+        file.write("\n# An edit.\n")
+    assert run() == ["Transform", "FeatureExtractor", "Trainer", "Evaluator", "Pusher"]
+
+
+def test_existing_splits_are_kept_and_missing_ones_cut(tmp_path: Path) -> None:
+    place = Workplace(tmp_path)
+    write_classes(place.data / "training_set", {"apple": 30, "berry": 30})
+    write_classes(place.data / "test_set", {"apple": 6, "berry": 5}, seed=5000)
+    assert place.run("--set", "trainer.fine_tune=false") in (local_run.PUBLISHED, local_run.NOT_BLESSED)
+    assert place.summary["files"]["used"] == 71
+    import tensorflow_model_analysis as tfma
+
+    (evaluation,) = (place.output / "pipeline" / "Evaluator" / "evaluation").iterdir()
+    found = tfma.load_eval_result(str(evaluation)).get_metrics_for_slice()
+    assert found["example_count"]["doubleValue"] == 11
+
+
+def _command(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """The command in a process of its own, with TensorFlow out of reach: importing it would fail loudly."""
+    blocker = "import sys; sys.modules.update(dict.fromkeys(['tensorflow', 'keras', 'tfx', 'apache_beam'])); "
+    code = f"{blocker}from pipeline.local_run import main; sys.exit(main(sys.argv[1:]))"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=REPOSITORY,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--set", "trainer.epochs=many"],
+            "error: --set: trainer.epochs: got 'many', expected a whole number from 1 to 1000\n",
+        ),
+        (
+            ["--config", "nowhere.yaml"],
+            "error: nowhere.yaml: cannot be read (No such file or directory), expected a YAML file\n",
+        ),
+        (
+            ["--set", "trainer.fine_tune_at=19"],
+            "error: --set: trainer.fine_tune_at: got 19, expected a whole number from 0 to 18 for VGG16\n",
+        ),
+        (["--data", "nowhere"], f"error: data folder '{REPOSITORY}/nowhere' does not exist\n"),
+    ],
+)
+def test_wrong_settings_get_one_line_and_code_2_before_tensorflow_is_loaded(
+    tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    done = _command("--output", str(tmp_path / "output"), *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (local_run.BAD_INPUT, "", message)
+
+
+def test_a_single_class_is_told_before_tensorflow_is_loaded(tmp_path: Path) -> None:
+    write_classes(tmp_path / "data", {"apple": 3})
+    done = _command("--data", str(tmp_path / "data"), "--output", str(tmp_path / "output"))
+    assert done.returncode == local_run.BAD_INPUT
+    assert done.stderr == (f"error: '{tmp_path}/data' holds a single class, 'apple'; a classifier needs two or more\n")
+
+
+def test_help_tells_the_exit_codes_without_tensorflow() -> None:
+    done = _command("--help")
+    assert done.returncode == 0
+    for words in ("0 published", "3 trained but not blessed", "2 bad input", "130 interrupted", "1 anything else"):
+        assert words in " ".join(done.stdout.split())
+
+
+def test_a_class_without_a_usable_picture_is_bad_input(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    place = Workplace(tmp_path)
+    write_classes(place.data, {"apple": 30, "berry": 30})
+    (place.data / "cherry").mkdir()
+    (place.data / "cherry" / "broken.png").write_bytes(b"no picture")
+    assert place.run() == local_run.BAD_INPUT
+    shown = capfd.readouterr()
+    assert "cherry" in shown.err
+    assert shown.err.count("\n") == 1
+    assert not place.versions()
+
+
+def test_a_fault_inside_a_step_is_one_line_with_the_log_and_code_1(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from components.trainer import fit
+
+    def broken(*_: Any) -> None:
+        raise RuntimeError("the disk is on fire\nsecond line")
+
+    monkeypatch.setattr(fit.Run, "write_history", broken)
+    place = Workplace(tmp_path)
+    write_classes(place.data, {"apple": 30, "berry": 30})
+    assert place.run("--set", "trainer.fine_tune=false") == local_run.FAILED
+    shown = capfd.readouterr()
+    (log,) = (place.output / "logs").iterdir()
+    assert shown.err == f"error: Trainer failed: RuntimeError: the disk is on fire; the log tells more: {log}\n"
+    assert "Traceback" in log.read_text()
+    assert "second line" in log.read_text()
+    assert shown.out.splitlines()[-1].split()[:2] == ["Trainer", "failed"]
+
+
+def test_an_interrupt_is_told_and_the_next_run_goes_on(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from components.trainer import fit
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    place = Workplace(tmp_path)
+    write_classes(place.data, {"apple": 30, "berry": 30})
+    with monkeypatch.context() as patch:
+        patch.setattr(fit.Run, "write_history", interrupt)
+        assert place.run("--set", "trainer.fine_tune=false") == local_run.INTERRUPTED
+    assert capfd.readouterr().err == "interrupted: the same command goes on after the last finished step\n"
+    assert place.run("--set", "trainer.fine_tune=false") in (local_run.PUBLISHED, local_run.NOT_BLESSED)
+    assert place.executed() == ["Trainer", "Evaluator", "Pusher"]
