@@ -18,7 +18,7 @@ from tfx.types import artifact_utils
 from components import backbones, labels, progress, transform, weights
 from components.feature_extractor import features
 from components.feature_extractor.augmentation import Augmentation, augment
-from components.feature_extractor.precision import policy, resolve
+from components.feature_extractor.precision import arithmetic, resolve
 
 SPLITS = ("train", "eval")
 
@@ -120,7 +120,7 @@ class Extractor:
         self._precision = resolve(settings.precision)
         self._transform = tft.TFTransformOutput(settings.transform_graph).transform_features_layer()
         keras.utils.set_random_seed(settings.seed)
-        with _dtype_policy(policy(self._precision)):
+        with arithmetic(self._precision):
             backbone = backbones.build(settings.backbone, settings.image_size)
             if load_weights:
                 weights.load_into(backbone, settings.backbone, settings.weights)
@@ -213,16 +213,6 @@ def _atomic(path: str) -> Iterator[tf.io.TFRecordWriter]:
     with tf.io.TFRecordWriter(partial) as writer:
         yield writer
     tf.io.gfile.rename(partial, path, overwrite=True)
-
-
-@contextlib.contextmanager
-def _dtype_policy(name: str) -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _settings(transform_graph: str, exec_properties: dict[str, Any]) -> Settings:

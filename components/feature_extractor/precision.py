@@ -1,7 +1,10 @@
 """Which arithmetic the frozen layers run in."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 
 # Instructions for bfloat16 products as Linux names them: Intel's and AMD's vector ones, and Intel's tiles.
@@ -22,9 +25,15 @@ def resolve(precision: str) -> str:
     return "bfloat16" if native else "float32"
 
 
-def policy(precision: str) -> str:
-    """The Keras dtype policy of a resolved precision: variables and outputs stay float32."""
-    return {"float32": "float32", "bfloat16": "mixed_bfloat16"}[precision]
+@contextlib.contextmanager
+def arithmetic(precision: str) -> Iterator[None]:
+    """Lets the models built in the block compute in a resolved precision; their variables stay float32."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy({"float32": "float32", "bfloat16": "mixed_bfloat16"}[precision])
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _cpu_has_bfloat16() -> bool:
