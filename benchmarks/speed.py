@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from components import backbones
@@ -64,13 +65,13 @@ def _whole(backbone: keras.Model, name: str) -> keras.Model:
     return model.on_feature_maps(maps, model.build_head(maps.output.shape[-1], CLASSES, 0.1), "whole")
 
 
-def _forward(backbone: keras.Model, name: str, pictures: np.ndarray) -> Callable[[], object]:
+def _forward(backbone: keras.Model, name: str, pictures: npt.NDArray[np.float32]) -> Callable[[], object]:
     picture = keras.Input((SIZE, SIZE, 3))
     whole = keras.Model(picture, backbone(backbones.preprocess(name, picture)))
     return lambda: whole.predict(pictures, batch_size=BATCH, verbose=0)
 
 
-def _fit(trained: keras.Model, inputs: np.ndarray, labels: np.ndarray) -> Callable[[], object]:
+def _fit(trained: keras.Model, inputs: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> Callable[[], object]:
     trained.compile(keras.optimizers.Adam(1e-5), loss="sparse_categorical_crossentropy")
     dataset = tf.data.Dataset.from_tensor_slices((inputs, labels)).batch(BATCH)
     return lambda: trained.fit(dataset, verbose=0)

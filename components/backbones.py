@@ -4,37 +4,8 @@ from typing import NamedTuple
 
 import keras
 
+from components.backbone_names import BACKBONES
 from components.errors import UserError
-
-# First layer of a backbone's last stage: what stage 2 trains unless told otherwise. For VGG16 it is layer 15 of 19.
-_LAST_STAGE = {
-    "VGG16": "block5_conv1",
-    "VGG19": "block5_conv1",
-    "ResNet50": "conv5_block1_1_conv",
-    "ResNet101": "conv5_block1_1_conv",
-    "ResNet152": "conv5_block1_1_conv",
-    "ResNet50V2": "conv5_block1_preact_bn",
-    "ResNet101V2": "conv5_block1_preact_bn",
-    "ResNet152V2": "conv5_block1_preact_bn",
-    "DenseNet121": "conv5_block1_0_bn",
-    "DenseNet169": "conv5_block1_0_bn",
-    "DenseNet201": "conv5_block1_0_bn",
-    **{f"EfficientNetB{i}": "block7a_expand_conv" for i in range(8)},
-    **{f"EfficientNetV2B{i}": "block6a_expand_conv" for i in range(4)},
-    "EfficientNetV2S": "block6a_expand_conv",
-    "EfficientNetV2M": "block7a_expand_conv",
-    "EfficientNetV2L": "block7a_expand_conv",
-    "MobileNetV2": "block_16_expand",
-}
-
-_FAMILY_MODULES = {
-    "VGG16": "vgg16",
-    "VGG19": "vgg19",
-    "DenseNet": "densenet",
-    "EfficientNetV2": "efficientnet_v2",
-    "EfficientNetB": "efficientnet",
-    "MobileNetV2": "mobilenet_v2",
-}
 
 
 class Cut(NamedTuple):
@@ -81,7 +52,7 @@ def preprocess(name: str, pictures: keras.KerasTensor) -> keras.KerasTensor:
       name: as in `build`.
       pictures: float32 [batch, height, width, 3], RGB, 0 to 255.
     """
-    return getattr(keras.applications, _module_of(name)).preprocess_input(pictures)
+    return getattr(keras.applications, BACKBONES[name].module).preprocess_input(pictures)
 
 
 def fine_tune_index(backbone: keras.Model, name: str, fine_tune_at: int | None) -> int:
@@ -91,11 +62,11 @@ def fine_tune_index(backbone: keras.Model, name: str, fine_tune_at: int | None) 
       UserError: the backbone has fewer layers.
     """
     if fine_tune_at is None:
-        return [layer.name for layer in backbone.layers].index(_LAST_STAGE[name])
+        return [layer.name for layer in backbone.layers].index(BACKBONES[name].last_stage)
     if fine_tune_at >= len(backbone.layers):
         raise UserError(
-            f"trainer.fine_tune_at: got {fine_tune_at}, expected less than {len(backbone.layers)}, "
-            f"the number of layers of {name}"
+            f"trainer.fine_tune_at: got {fine_tune_at}, "
+            f"expected a whole number from 0 to {len(backbone.layers) - 1} for {name}"
         )
     return fine_tune_at
 
@@ -147,9 +118,3 @@ def _is_bottleneck(layers: list[keras.Layer], i: int) -> bool:
 def _sources(layer: keras.Layer) -> list[keras.Layer]:
     inputs = layer.input if isinstance(layer.input, (list, tuple)) else [layer.input]
     return [tensor._keras_history.operation for tensor in inputs]
-
-
-def _module_of(name: str) -> str:
-    if name.startswith("ResNet"):
-        return "resnet_v2" if name.endswith("V2") else "resnet"
-    return next(module for prefix, module in _FAMILY_MODULES.items() if name.startswith(prefix))

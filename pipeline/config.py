@@ -13,9 +13,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, NoReturn
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
 
+from components.backbone_names import BACKBONES
 from components.errors import UserError
 
 DEFAULT_FILE = Path(__file__).resolve().parent.parent / "configs" / "default.yaml"
@@ -24,37 +34,13 @@ _MAX_BYTES = 100_000  # a file beyond this is no configuration
 _MAX_LINES = 20  # of an error
 _MAX_HELD_OUT = 0.6  # of the pictures; the rest must be enough to train on
 _WEIGHTS_SUFFIXES = (".weights.h5", ".keras")
+_ACROSS_KEYS = "across_keys"  # type of an error that says itself what is allowed
 
-# All of them take pictures from 32x32 on, so `image_size` needs no check against the name.
-BackboneName = Literal[
-    "VGG16",
-    "VGG19",
-    "ResNet50",
-    "ResNet101",
-    "ResNet152",
-    "ResNet50V2",
-    "ResNet101V2",
-    "ResNet152V2",
-    "DenseNet121",
-    "DenseNet169",
-    "DenseNet201",
-    "EfficientNetB0",
-    "EfficientNetB1",
-    "EfficientNetB2",
-    "EfficientNetB3",
-    "EfficientNetB4",
-    "EfficientNetB5",
-    "EfficientNetB6",
-    "EfficientNetB7",
-    "EfficientNetV2B0",
-    "EfficientNetV2B1",
-    "EfficientNetV2B2",
-    "EfficientNetV2B3",
-    "EfficientNetV2S",
-    "EfficientNetV2M",
-    "EfficientNetV2L",
-    "MobileNetV2",
-]
+
+def _known_backbone(value: str) -> str:
+    if value not in BACKBONES:
+        raise ValueError("no backbone")
+    return value
 
 
 def _existing_weights(value: str) -> str:
@@ -68,6 +54,7 @@ def _existing_weights(value: str) -> str:
 
 # An error says what is allowed from the limits given here; a description takes their place where they cannot.
 Folder = Annotated[str, Field(pattern=r"^[^\x00]+$", description="a folder's path"), AfterValidator(os.path.expanduser)]
+BackboneName = Annotated[str, Field(description=f"one of {', '.join(BACKBONES)}"), AfterValidator(_known_backbone)]
 Weights = Annotated[
     str,
     Field(description=f"imagenet, random, or an existing file ending in {' or '.join(_WEIGHTS_SUFFIXES)}"),
@@ -78,6 +65,11 @@ HeldOutFraction = Annotated[float, Field(gt=0, lt=0.5)]
 Epochs = Annotated[int, Field(ge=1, le=1000)]
 BatchSize = Annotated[int, Field(ge=1, le=1024)]
 LearningRate = Annotated[float, Field(gt=0, le=1)]
+
+
+def _across_keys(message: str, *key: str) -> PydanticCustomError:
+    """What a check of several keys raises, with the path from there to the one that is wrong."""
+    return PydanticCustomError(_ACROSS_KEYS, "{message}", {"message": message, "key": key})
 
 
 class _Section(BaseModel):
@@ -123,7 +115,7 @@ class IngestConfig(_Section):
     def _leaves_enough_to_train_on(self) -> "IngestConfig":
         held_out = round(self.eval_fraction + self.test_fraction, 9)  # 0.4 + 0.2 is a little above 0.6
         if held_out > _MAX_HELD_OUT:
-            raise ValueError(f"got eval_fraction + test_fraction = {held_out}, expected at most {_MAX_HELD_OUT}")
+            raise _across_keys(f"got eval_fraction + test_fraction = {held_out}, expected at most {_MAX_HELD_OUT}")
         return self
 
 
@@ -218,6 +210,16 @@ class Config(_Section):
     features: FeaturesConfig = FeaturesConfig()
     trainer: TrainerConfig = TrainerConfig()
     gate: GateConfig = GateConfig()
+
+    @field_validator("trainer")
+    @classmethod
+    def _fine_tunes_a_layer_that_exists(cls, trainer: TrainerConfig, info: ValidationInfo) -> TrainerConfig:
+        at, backbone = trainer.fine_tune_at, info.data.get("backbone")
+        if at is not None and backbone is not None and at >= (layers := BACKBONES[backbone.name].layers):
+            raise _across_keys(
+                f"got {at}, expected a whole number from 0 to {layers - 1} for {backbone.name}", "fine_tune_at"
+            )
+        return trainer
 
 
 _Path = tuple[str, ...]  # the keys from the top level down
@@ -384,15 +386,14 @@ class _Dumper(_Scalars, yaml.SafeDumper):
 
 
 def _explain(problem: ErrorDetails, file: Path, changes: Sequence[_Change]) -> str:
-    path = tuple(str(part) for part in problem["loc"])
+    path = tuple(str(part) for part in (*problem["loc"], *problem.get("ctx", {}).get("key", ())))
     source = next((c.option for c in reversed(changes) if c.touches(path)), _printable(str(file)))
     where = source if source == f"--{_dotted(path)}" else f"{source}: {_dotted(path)}"
     if problem["type"] == "extra_forbidden":
         return f"{where}: {_unknown_key(path)}"
-    schema = _schema(path)
-    if problem["type"] == "value_error" and "properties" in schema:  # a check across keys, with its own words
-        return f"{where}: {problem['ctx']['error']}"
-    return f"{where}: got {_show(problem['input'])}, expected {_expected(schema)}"
+    if problem["type"] == _ACROSS_KEYS:
+        return f"{where}: {problem['msg']}"
+    return f"{where}: got {_show(problem['input'])}, expected {_expected(_schema(path))}"
 
 
 def _unknown_key(path: _Path) -> str:

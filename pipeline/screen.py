@@ -42,7 +42,9 @@ class Screen:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=self._console, transient=True) as self._progress:
+        # Rich would otherwise print on the terminal what the redirection keeps off it.
+        shown = Progress(*columns, console=self._console, transient=True, redirect_stdout=False, redirect_stderr=False)
+        with shown as self._progress:
             self._progress.add_task("", total=None)
             try:
                 yield

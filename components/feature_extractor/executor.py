@@ -82,10 +82,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
         output.split_names = artifact_utils.encode_split_names(list(SPLITS))
         labels.write_labels(output.uri, labels.read_labels(examples.uri))
-        Extractor(settings, load_weights=False).info(max(1, views["train"])).write(output.uri)
-        shards = [shard for split in SPLITS for shard in _shards(examples, output, split, views[split])]
         # The metadata store of some schedulers gives whole numbers back as floats.
         pictures = {split: int(examples.get_int_custom_property(split)) for split in SPLITS}
+        Extractor(settings, load_weights=False).info(max(1, views["train"]), pictures).write(output.uri)
+        shards = [shard for split in SPLITS for shard in _shards(examples, output, split, views[split])]
         progress.start(sum(max(1, views[split]) * pictures[split] for split in SPLITS), "pictures")
         with self._make_beam_pipeline() as pipeline:
             _ = pipeline | "Shards" >> beam.Create(shards) | "Extract" >> beam.ParDo(_ExtractShard(settings))
@@ -133,8 +133,8 @@ class Extractor:
         size = settings.image_size
         self._forward = tf.function(self._families, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32)])
 
-    def info(self, views: int) -> features.FeaturesInfo:
-        """What the features will be, for `features.json`."""
+    def info(self, views: int, pictures: dict[str, int]) -> features.FeaturesInfo:
+        """What the features will be; the arguments are as in FeaturesInfo."""
         settings = self._settings
         return features.FeaturesInfo(
             backbone=settings.backbone,
@@ -146,6 +146,7 @@ class Extractor:
                 for family, spec in self._forward.get_concrete_function().structured_outputs.items()
             },
             views=views,
+            pictures=pictures,
             precision=self._precision,
         )
 

@@ -34,6 +34,7 @@ class FeaturesInfo:
       boundary: name of the layer whose output the activations are.
       shapes: shape of one feature by family; without "activations" where stage 2 is off.
       views: views of each training picture.
+      pictures: number of pictures by split.
       precision: arithmetic of the forward pass, "float32" or "bfloat16".
     """
 
@@ -43,6 +44,7 @@ class FeaturesInfo:
     boundary: str
     shapes: dict[str, list[int]]
     views: int
+    pictures: dict[str, int]
     precision: str
 
     def write(self, directory: str) -> None:

@@ -36,14 +36,15 @@ class Features:
                 counts[label] += 1
         return counts
 
-    def steps(self, split: str, family: str) -> int:
+    def steps(self, split: str) -> int:
         """Batches in one pass over a split."""
-        return sum(1 for _ in self.in_order(split, family))
+        return math.ceil(self.info.pictures[split] / self._batch_size)
 
     def in_order(self, split: str, family: str) -> tf.data.Dataset:
         """One pass over the first view of a split: batches of (features, class ids)."""
         dataset = tf.data.TFRecordDataset(features.files(self._directory, split, family, 0))
-        return self._batches(dataset, family)
+        # Keras takes the end of a data set of unknown length for a mishap.
+        return self._batches(dataset, family).apply(tf.data.experimental.assert_cardinality(self.steps(split)))
 
     def epochs(self, family: str, mirror: bool) -> tf.data.Dataset:
         """Training batches without end: one epoch after another, epoch e from view e mod views.

@@ -9,7 +9,6 @@ import keras
 import tensorflow as tf
 
 from components import progress
-from components.feature_extractor import features
 from components.trainer.data import Features
 
 _LOSS = "sparse_categorical_crossentropy"
@@ -54,7 +53,7 @@ class Run:
           mirror: as in `Features.epochs`.
         """
         model.compile(keras.optimizers.Adam(learning_rate), loss=_LOSS, metrics=["accuracy"])
-        steps = data.steps("train", features.BOTTLENECKS)
+        steps = data.steps("train")
         progress.start(epochs * steps, f"steps of stage {stage}")
         model.fit(
             data.epochs(family, mirror),

@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.weights import files, imagenet
+from components.weights import efficientnet, files, imagenet
 
 if TYPE_CHECKING:
     import keras
@@ -52,11 +52,12 @@ def check(weights: str) -> None:
         files.check(Path(weights).expanduser())
 
 
-def fetch(backbone_name: str) -> str:
+def fetch(backbone_name: str, image_size: int = 224) -> str:
     """Makes sure that ImageNet weights are on this machine; downloads them where they are not.
 
     Args:
       backbone_name: as in `fingerprint`.
+      image_size: side of the square pictures in pixels; for MobileNetV2 there are weights for some sizes.
 
     Returns:
       Where they are from, as `load_into` says it.
@@ -64,15 +65,15 @@ def fetch(backbone_name: str) -> str:
     Raises:
       UserError: they cannot be had; the message lists the ways out.
     """
-    _, provenance = imagenet.find(backbone_name)
+    _, provenance = imagenet.find(backbone_name, image_size)
     return provenance
 
 
 def load_into(backbone: keras.Model, backbone_name: str, weights: str) -> str:
-    """Puts weights into a backbone.
+    """Puts weights into a backbone, which then computes what Keras' own with these weights does.
 
     Args:
-      backbone: built without its classifier and without weights.
+      backbone: built for square pictures without its classifier and without weights.
       backbone_name: as in `fingerprint`.
       weights: as in `fingerprint`; "random" leaves the backbone as it is.
 
@@ -86,8 +87,10 @@ def load_into(backbone: keras.Model, backbone_name: str, weights: str) -> str:
     if weights == "random":
         return weights
     if weights == "imagenet":
-        values, provenance = imagenet.find(backbone_name)
+        values, provenance = imagenet.find(backbone_name, backbone.input.shape[1])
         backbone.set_weights(values)
+        if efficientnet.is_one(backbone_name):
+            efficientnet.fold_rescaling(backbone)
         return provenance
     path = Path(weights).expanduser()
     files.load_into(backbone, backbone_name, path)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import h5py
 
 from components.errors import UserError
+from components.weights import efficientnet
 
 if TYPE_CHECKING:
     import keras
@@ -66,7 +67,10 @@ def load_into(backbone: keras.Model, name: str, path: Path) -> None:
             h5py.File(own, "r+") as target,
         ):
             _copy(source, target, [layer.name for layer in backbone.layers], f"{path} does not fit {name}")
+            is_rescaled = efficientnet.is_one(name) and efficientnet.RESCALING in source
         backbone.load_weights(own)
+        if is_rescaled:
+            efficientnet.fold_rescaling(backbone)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import socket
 import threading
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -36,11 +37,12 @@ _SILENCE_SECONDS = 30  # of a server in the middle of a download
 _lock = threading.Lock()
 
 
-def find(name: str) -> tuple[Values, str]:
+def find(name: str, image_size: int) -> tuple[Values, str]:
     """ImageNet weights of a backbone without its classifier.
 
     Args:
       name: a class of `keras.applications`.
+      image_size: side of the square pictures in pixels.
 
     Returns:
       The weights, float32, in the order of the backbone's `get_weights()`; and a short text that says where
@@ -51,7 +53,7 @@ def find(name: str) -> tuple[Values, str]:
     """
     with _lock:
         with _no_network() as refused:
-            values = _ask_keras(name, refused)
+            values = _ask_keras(name, image_size, refused)
         if values is not None:
             return values, "Keras' cache"
         from_wheel = name == vgg16_wheel.BACKBONE
@@ -59,7 +61,7 @@ def find(name: str) -> tuple[Values, str]:
             return values, vgg16_wheel.PROVENANCE
         url = refused.urls[0]
         try:
-            return _download(name, url), "Keras' download"
+            return _download(name, image_size, url), "Keras' download"
         except UserError as error:
             reasons = [str(error)]
         if from_wheel:
@@ -99,35 +101,39 @@ def _no_network() -> Iterator[_Refused]:
             keras.config.enable_interactive_logging()
 
 
-def _ask_keras(name: str, refused: _Refused) -> Values | None:
+def _ask_keras(name: str, image_size: int, refused: _Refused) -> Values | None:
     try:
-        return _build(name).get_weights()
+        return _build(name, image_size).get_weights()
     except Exception as error:  # Keras raises a bare Exception for a failed download
         if refused.urls:
             return None
         raise UserError(f"backbone.weights: Keras cannot load its ImageNet file of {name}: {_line(error)}") from error
 
 
-def _download(name: str, url: str) -> Values:
+def _download(name: str, image_size: int, url: str) -> Values:
     if failure := _connection_failure(url):
         raise UserError(f"Keras' download: {failure}")
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_SILENCE_SECONDS)
     try:
-        return _build(name).get_weights()
+        return _build(name, image_size).get_weights()
     except Exception as error:  # as in _ask_keras
         raise UserError(f"Keras' download: {_line(error)}") from error
     finally:
         socket.setdefaulttimeout(before)
 
 
-def _build(name: str) -> keras.Model:
+def _build(name: str, image_size: int) -> keras.Model:
     import keras
 
     state = random.getstate()
     try:
-        # 224 is the size that all these files were made for; the kernels serve any other.
-        return getattr(keras.applications, name)(include_top=False, weights="imagenet", input_shape=(224, 224, 3))
+        with warnings.catch_warnings():
+            # MobileNetV2 has a file for each of a few sizes, and says so where it takes the one for 224.
+            warnings.filterwarnings("ignore", "`input_shape` is undefined or non-square")
+            return getattr(keras.applications, name)(
+                include_top=False, weights="imagenet", input_shape=(image_size, image_size, 3)
+            )
     finally:
         # A model draws seeds as it is built; the caller's draws must not depend on where weights were found.
         random.setstate(state)

@@ -80,7 +80,7 @@ def test_fine_tuning_leaves_batch_normalisation_alone() -> None:
 
 def test_a_layer_beyond_the_last_is_refused() -> None:
     backbone = backbones.build("VGG16", SIZE)
-    with pytest.raises(UserError, match=r"trainer\.fine_tune_at: got 19, expected less than 19, the number of layers of"):
+    with pytest.raises(UserError, match=r"fine_tune_at: got 19, expected a whole number from 0 to 18 for VGG16"):
         backbones.fine_tune_index(backbone, "VGG16", 19)
 
 

@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from components import weights
+from components import backbones, weights
 from components.errors import UserError
 from components.weights import imagenet, onnx, vgg16_wheel
 
 # A tensor in the file of a tiny backbone, and its shape.
 KERNEL, KERNEL_SHAPE = "layers/conv2d/vars/0", (3, 3, 3, 4)
+COLOURS = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype("float32")
 
 
 def small_backbone(alpha: float = 0.35) -> keras.Model:
@@ -290,6 +291,78 @@ def test_keras_cache_is_used_and_leaves_random_numbers_alone(offline: Path) -> N
     assert weights.load_into(backbone, "MobileNetV2", "imagenet") == "Keras' cache"
     assert random.random() == random.Random(3).random()
     np.testing.assert_array_equal(output(backbone), output(cached))
+
+
+def test_mobilenet_takes_the_file_for_its_pictures_size_as_keras_does(offline: Path) -> None:
+    for size, value in (96, 1.0), (224, 2.0):
+        cached = small_backbone(alpha=1.0)
+        cached.set_weights([np.full_like(array, value) for array in cached.get_weights()])
+        cached.save(offline / "cached.h5")
+        file = f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_{size}_no_top.h5"
+        (offline / "cached.h5").rename(offline / "models" / file)
+    for size, value in (96, 1.0), (100, 2.0):
+        backbone = backbones.build("MobileNetV2", size)
+        weights.load_into(backbone, "MobileNetV2", "imagenet")
+        assert {float(array.mean()) for array in backbone.get_weights()} == {value}
+    with pytest.raises(UserError, match=r"put mobilenet_v2_\w+_1\.0_160_no_top\.h5"):
+        weights.fetch("MobileNetV2", 160)
+
+
+@pytest.fixture
+def keras_own(request: pytest.FixtureRequest, offline: Path, monkeypatch: pytest.MonkeyPatch) -> keras.Model:
+    """What Keras makes of a backbone and its ImageNet file, the numbers of which are made up."""
+    source = backbones.build(request.param, 32)
+    rng = np.random.default_rng(2)
+    source.set_weights(
+        # Kernels keep the scale that they begin with, so that numbers neither vanish nor overflow.
+        [rng.uniform(0.5, 1.5, array.shape) if array.ndim == 1 else array for array in source.get_weights()]
+    )
+    source.save(offline / "imagenet.h5")
+    # Keras compares files with the hashes of the real ones.
+    monkeypatch.setattr(keras.src.utils.file_utils, "get_file", lambda *_, **__: str(offline / "imagenet.h5"))
+    own = getattr(keras.applications, request.param)
+    return own(include_top=False, weights="imagenet", input_shape=(32, 32, 3))
+
+
+def features(model: keras.Model) -> npt.NDArray[np.float32]:
+    return np.asarray(model(COLOURS))
+
+
+def assert_equal_features(found: npt.NDArray[np.float32], expected: npt.NDArray[np.float32]) -> None:
+    assert expected.std() > 0
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("name", "keras_own"),
+    [(name, name) for name in ("VGG16", "ResNet50", "ResNet50V2", "DenseNet121", "EfficientNetV2B0", "MobileNetV2")],
+    indirect=["keras_own"],
+)
+def test_imagenet_features_are_those_of_keras_own_model(name: str, keras_own: keras.Model) -> None:
+    backbone = backbones.build(name, 32)
+    weights.load_into(backbone, name, "imagenet")
+    assert_equal_features(features(backbone), features(keras_own))
+
+
+@pytest.mark.parametrize("keras_own", ["EfficientNetB0"], indirect=True)
+def test_efficientnet_does_without_the_layer_that_only_keras_own_model_has(
+    keras_own: keras.Model, tmp_path: Path
+) -> None:
+    expected = features(keras_own)
+    backbone = backbones.build("EfficientNetB0", 32)
+    assert len(keras_own.layers) == len(backbone.layers) + 1
+    weights.load_into(backbone, "EfficientNetB0", "imagenet")
+    assert_equal_features(features(backbone), expected)
+    inside_another = keras.Model(backbone.input, backbone(backbone.input))
+    assert_equal_features(inside_another.predict(COLOURS, verbose=0), expected)  # compiled
+
+    backbone.save(tmp_path / "ours.keras")
+    keras_own.save(tmp_path / "keras_own.keras")
+    assert_equal_features(features(keras.saving.load_model(tmp_path / "ours.keras")), expected)
+    for file in "ours.keras", "keras_own.keras":
+        again = backbones.build("EfficientNetB0", 32)
+        weights.load_into(again, "EfficientNetB0", str(tmp_path / file))
+        assert_equal_features(features(again), expected)
 
 
 def test_a_damaged_file_in_keras_cache_is_told(offline: Path) -> None:

@@ -47,7 +47,7 @@ def test_both_families_are_the_backbones_outputs(
     np.testing.assert_array_equal(class_ids, steps.class_ids(steps.read(examples, split)))
 
 
-def test_it_says_what_the_features_are(features: Examples) -> None:
+def test_it_says_what_the_features_are(examples: Examples, features: Examples) -> None:
     assert FeaturesInfo.read(features.uri) == FeaturesInfo(
         backbone="VGG16",
         image_size=32,
@@ -55,6 +55,7 @@ def test_it_says_what_the_features_are(features: Examples) -> None:
         boundary="block4_pool",
         shapes={BOTTLENECKS: [512], ACTIVATIONS: [2, 2, 512]},
         views=1,
+        pictures={split: len(steps.read(examples, split)) for split in ("train", "eval")},
         precision="float32",
     )
     assert labels.read_labels(features.uri) == ["apple", "berry", "cherry"]

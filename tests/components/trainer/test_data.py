@@ -23,7 +23,7 @@ def test_epochs_go_through_all_pictures_and_through_the_views_in_turn(
 ) -> None:
     features = steps.extract(examples, transform_graph, tmp_path, views=2, fine_tune=0)
     data = Features(features.uri, batch_size=7, seed=3)
-    per_epoch = data.steps("train", BOTTLENECKS)
+    per_epoch = data.steps("train")
     batches = [values.numpy() for values, _ in data.epochs(BOTTLENECKS, mirror=False).take(4 * per_epoch)]
     epochs = [_epoch(batches, number, per_epoch) for number in range(4)]
     assert len(epochs[0]) == len(steps.read(examples, "train"))

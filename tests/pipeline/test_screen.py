@@ -1,0 +1,64 @@
+"""What reaches the terminal, and what the log keeps."""
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+
+_PROGRAM = """
+import os, sys, time
+from pathlib import Path
+from pipeline.screen import Screen, output_to
+screen = Screen()
+with output_to(Path(sys.argv[1])):
+    with screen.running("A step"):
+        print("noise of Python")
+        print("complaint of Python", file=sys.stderr)
+        os.write(2, b"noise of native code\\n")
+        screen.advance(3, 10, "pictures")
+        time.sleep(0.5)
+    screen.step("A step", "run", 75.25)
+print("back again")
+"""
+
+
+def _on_a_terminal(log: Path) -> str:
+    """What the program shows on a terminal."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([sys.executable, "-c", _PROGRAM, str(log)], cwd=REPOSITORY, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 4096):
+            shown += chunk
+    except OSError:  # Linux tells the end of a terminal so
+        pass
+    os.close(ours)
+    assert process.wait() == 0
+    return shown.decode()
+
+
+def test_noise_goes_to_the_log_and_steps_to_the_terminal(tmp_path: Path) -> None:
+    shown = _on_a_terminal(tmp_path / "log")
+    log = (tmp_path / "log").read_text()
+    for noise in ("noise of Python", "complaint of Python", "noise of native code"):
+        assert noise not in shown
+        assert noise in log
+    assert "3/10" in shown
+    assert "A step               run     1m 15.2s" in shown
+    assert "back again" in shown
+
+
+def test_without_a_terminal_only_lines_are_printed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, str(tmp_path / "log")],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "A step               run     1m 15.2s\nback again\n"
+    assert done.stderr == ""
