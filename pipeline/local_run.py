@@ -106,7 +106,7 @@ def _run_steps(config: configuration.Config, data: Path, output: Path, screen: S
         from pipeline.summary import summarize
 
         if config.backbone.weights == "imagenet":
-            weights.fetch(config.backbone.name)
+            weights.fetch(config.backbone.name, config.backbone.image_size)
 
     connection = metadata.sqlite_metadata_connection_config(str(output / "metadata.db"))
     pipeline = create_pipeline(

