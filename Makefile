@@ -5,6 +5,8 @@ SHELL := bash
 .PHONY: help demo test quick lint format setup lock
 
 python := .venv/bin/python
+# Most tests keep one core busy. A file stays with one worker, which makes what its tests share once.
+pytest := $(python) -m pytest -n 2 --dist loadfile
 uv := uv==0.13.9
 
 help:  ## list these targets
@@ -14,10 +16,10 @@ demo: setup  ## train, evaluate and publish a classifier on the sample pictures
 	$(python) -m pipeline.local_run
 
 test: lint  ## lint, types and the whole test suite
-	$(python) -m pytest
+	$(pytest)
 
 quick: setup  ## the tests that are not marked slow, without lint
-	$(python) -m pytest -m "not slow"
+	$(pytest) -m "not slow"
 
 lint: setup  ## ruff and mypy
 	$(python) -m ruff check
