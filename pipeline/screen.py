@@ -61,22 +61,21 @@ class Screen:
 def output_to(log: Path) -> Iterator[None]:
     """Sends all that this process writes to standard output and error to a file, until the block ends.
 
-    File descriptors are redirected, as TensorFlow's native code writes past Python's streams.
+    Python's streams are replaced, and the file descriptors below them too: TensorFlow's native code knows only these.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     saved = [os.dup(1), os.dup(2)]
-    with log.open("ab", buffering=0) as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for target, source in zip((1, 2), saved, strict=True):
-            os.dup2(source, target)
-            os.close(source)
+    with log.open("a", buffering=1, encoding="utf-8", errors="backslashreplace") as file:
+        for descriptor in (1, 2):
+            os.dup2(file.fileno(), descriptor)
+        try:
+            with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+                yield
+        finally:
+            for descriptor, source in zip((1, 2), saved, strict=True):
+                os.dup2(source, descriptor)
+                os.close(source)
 
 
 def _duration(seconds: float) -> str:
