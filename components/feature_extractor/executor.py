@@ -84,7 +84,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         labels.write_labels(output.uri, labels.read_labels(examples.uri))
         # The metadata store of some schedulers gives whole numbers back as floats.
         pictures = {split: int(examples.get_int_custom_property(split)) for split in SPLITS}
-        Extractor(settings, load_weights=False).info(max(1, views["train"]), pictures).write(output.uri)
+        # Also tells here that weights do not fit: Beam would wrap the error.
+        Extractor(settings).info(max(1, views["train"]), pictures).write(output.uri)
         shards = [shard for split in SPLITS for shard in _shards(examples, output, split, views[split])]
         progress.start(sum(max(1, views[split]) * pictures[split] for split in SPLITS), "pictures")
         with self._make_beam_pipeline() as pipeline:
@@ -106,12 +107,11 @@ class _ExtractShard(beam.DoFn):
 class Extractor:
     """The Transform graph, the augmentation and the frozen layers, ready to run."""
 
-    def __init__(self, settings: Settings, load_weights: bool = True) -> None:
+    def __init__(self, settings: Settings) -> None:
         """Builds the model.
 
         Args:
           settings: what the features depend on.
-          load_weights: False gives shapes only.
 
         Raises:
           UserError: the weights, the picture size or the layer to fine-tune from do not fit the backbone.
@@ -122,8 +122,7 @@ class Extractor:
         keras.utils.set_random_seed(settings.seed)
         with arithmetic(self._precision):
             backbone = backbones.build(settings.backbone, settings.image_size)
-            if load_weights:
-                weights.load_into(backbone, settings.backbone, settings.weights)
+            weights.load_into(backbone, settings.backbone, settings.weights)
             self._index = (
                 backbones.fine_tune_index(backbone, settings.backbone, settings.fine_tune_at)
                 if settings.fine_tune

@@ -11,6 +11,7 @@ import tensorflow_transform as tft
 from tfx.types.standard_artifacts import Examples, TransformGraph
 
 from components import backbones, labels
+from components.errors import UserError
 from components.feature_extractor import features as feature_files
 from components.feature_extractor.features import ACTIVATIONS, BOTTLENECKS, FeaturesInfo
 
@@ -99,6 +100,19 @@ def test_bfloat16_is_close_to_float32(
     found, exact = (_stored(one, "train", BOTTLENECKS)[0] for one in (fast, features))
     assert not np.array_equal(found, exact)
     assert np.abs(found - exact).mean() < 0.02 * np.abs(exact).mean()
+
+
+def test_weights_from_a_file_are_used_and_those_of_another_backbone_are_bad_input(
+    examples: Examples, transform_graph: TransformGraph, features: Examples, tmp_path: Path
+) -> None:
+    keras.utils.set_random_seed(5)
+    path = tmp_path / "own.weights.h5"
+    backbones.build("VGG16", steps.IMAGE_SIZE).save_weights(path)
+    own = steps.extract(examples, transform_graph, tmp_path / "own", weights=str(path), fine_tune=0)
+    found, random = (_stored(one, "train", BOTTLENECKS)[0] for one in (own, features))
+    assert not np.allclose(found, random, rtol=1e-2)
+    with pytest.raises(UserError, match=r"own\.weights\.h5"):
+        steps.extract(examples, transform_graph, tmp_path / "other", weights=str(path), backbone="VGG19")
 
 
 def test_no_unfinished_file_is_left(features: Examples) -> None:
