@@ -4,12 +4,16 @@ Exit codes: 0 published; 3 trained but not blessed; 2 bad input or configuration
 """
 
 import argparse
+import contextlib
 import datetime
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from components import progress, weights
@@ -116,10 +120,11 @@ def _run_steps(config: configuration.Config, data: Path, output: Path, screen: S
         serving=str(output / "serving"),
         metadata=connection,
     )
-    runner = StepRunner(screen)
     progress.listen(screen.advance)
     try:
-        runner.run(pipeline)
+        with _interrupts() as interrupted:
+            runner = StepRunner(screen, interrupted.is_set)
+            runner.run(pipeline)
     except StepFailedError as error:
         if isinstance(error.__cause__, UserError):
             raise error.__cause__ from error
@@ -128,6 +133,22 @@ def _run_steps(config: configuration.Config, data: Path, output: Path, screen: S
         progress.listen(None)
     (output / "config.yaml").write_text(configuration.to_yaml(config))
     return summarize(runner.steps, connection)
+
+
+@contextlib.contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """Remembers Ctrl-C besides raising it: Beam wraps what is raised inside it, and a library may swallow it."""
+    interrupted = threading.Event()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        interrupted.set()
+        signal.default_int_handler(number, frame)
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _show(summary: "Summary", output: Path, screen: Screen) -> None:

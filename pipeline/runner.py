@@ -2,6 +2,7 @@
 
 import datetime
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Literal, NamedTuple, Protocol
 
@@ -62,14 +63,16 @@ class StepRunner(LocalDagRunner):
     metadata store.
     """
 
-    def __init__(self, watcher: Watcher) -> None:
+    def __init__(self, watcher: Watcher, is_interrupted: Callable[[], bool]) -> None:
         """Starts without steps.
 
         Args:
           watcher: is told of each step.
+          is_interrupted: whether the run shall end; asked after each step.
         """
         super().__init__()
         self._watcher = watcher
+        self._is_interrupted = is_interrupted
         self.steps: list[Step] = []
 
     def run_with_ir(self, pipeline: pipeline_pb2.Pipeline, run_options: pipeline_pb2.RunOptions | None = None) -> None:
@@ -81,6 +84,7 @@ class StepRunner(LocalDagRunner):
 
         Raises:
           StepFailedError: a step failed; those after it have not started.
+          KeyboardInterrupt: the run was interrupted.
         """
         if run_options is not None:
             raise ValueError("partial runs are not supported: the cache skips what is done")
@@ -105,6 +109,8 @@ class StepRunner(LocalDagRunner):
         step = Step(name, state, round(time.monotonic() - began, 3), execution_id)
         self.steps.append(step)
         self._watcher.step(step.name, step.state, step.seconds)
+        if self._is_interrupted():
+            raise KeyboardInterrupt from cause
         if state == "failed":
             raise StepFailedError(step, cause) from cause
 

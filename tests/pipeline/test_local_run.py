@@ -1,8 +1,10 @@
 """The command, as a person or a script meets it: what it publishes, what it repeats, what it says, how it exits."""
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ import yaml
 from pictures import encode, make_pixels, write_classes
 
 from pipeline import local_run
+from pipeline.screen import Screen
 
 REPOSITORY = Path(local_run.__file__).parent.parent
 SMALL = {
@@ -296,19 +299,35 @@ def test_a_fault_inside_a_step_is_one_line_with_the_log_and_code_1(
     assert shown.out.splitlines()[-1].split()[:2] == ["Trainer", "failed"]
 
 
-def test_an_interrupt_is_told_and_the_next_run_goes_on(
+def test_ctrl_c_inside_a_beam_step_is_an_interrupt_and_the_next_run_goes_on(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from components.trainer import fit
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
+    def press_ctrl_c(_: Screen, done: int, __: int, unit: str) -> None:
+        if unit == "pictures" and done:
+            signal.raise_signal(signal.SIGINT)
 
     place = Workplace(tmp_path)
     write_classes(place.data, {"apple": 30, "berry": 30})
     with monkeypatch.context() as patch:
-        patch.setattr(fit.Run, "write_history", interrupt)
+        patch.setattr(Screen, "advance", press_ctrl_c)
         assert place.run("--set", "trainer.fine_tune=false") == local_run.INTERRUPTED
-    assert capfd.readouterr().err == "interrupted: the same command goes on after the last finished step\n"
+    shown = capfd.readouterr()
+    assert shown.err == "interrupted: the same command goes on after the last finished step\n"
+    assert shown.out.splitlines()[-1].split()[:2] == ["FeatureExtractor", "failed"]
     assert place.run("--set", "trainer.fine_tune=false") in (local_run.PUBLISHED, local_run.NOT_BLESSED)
-    assert place.executed() == ["Trainer", "Evaluator", "Pusher"]
+    assert place.executed() == ["FeatureExtractor", "Trainer", "Evaluator", "Pusher"]
+
+
+def test_an_interrupt_that_a_library_swallows_still_ends_the_run(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def swallow(_: Screen, done: int, __: int, unit: str) -> None:
+        if unit == "steps of stage 1" and done:
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+
+    place = Workplace(tmp_path)
+    write_classes(place.data, {"apple": 30, "berry": 30})
+    monkeypatch.setattr(Screen, "advance", swallow)
+    assert place.run() == local_run.INTERRUPTED
+    assert capfd.readouterr().out.splitlines()[-1].split()[:2] == ["Trainer", "run"]
