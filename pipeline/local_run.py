@@ -105,6 +105,7 @@ def _run_steps(config: configuration.Config, data: Path, output: Path, screen: S
     with screen.running("loading TensorFlow"):
         from tfx.orchestration import metadata
 
+        from pipeline import leftovers
         from pipeline.dag import create_pipeline
         from pipeline.runner import StepFailedError, StepRunner
         from pipeline.summary import summarize
@@ -113,13 +114,16 @@ def _run_steps(config: configuration.Config, data: Path, output: Path, screen: S
             weights.fetch(config.backbone.name, config.backbone.image_size)
 
     connection = metadata.sqlite_metadata_connection_config(str(output / "metadata.db"))
+    pipeline_root = str(output / "pipeline")
     pipeline = create_pipeline(
         config,
         data=str(data),
-        pipeline_root=str(output / "pipeline"),
+        pipeline_root=pipeline_root,
         serving=str(output / "serving"),
         metadata=connection,
     )
+    leftovers.clear(connection, pipeline_root)
+    leftovers.forget_removed_versions(connection)
     progress.listen(screen.advance)
     try:
         with _interrupts() as interrupted:
@@ -131,6 +135,7 @@ def _run_steps(config: configuration.Config, data: Path, output: Path, screen: S
         raise
     finally:
         progress.listen(None)
+    leftovers.clear_unfinished(pipeline_root)
     (output / "config.yaml").write_text(configuration.to_yaml(config))
     return summarize(runner.steps, connection)
 

@@ -1,6 +1,7 @@
 """What FeatureExtractor does: a shard of examples in, a shard of features out."""
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -15,12 +16,14 @@ from tfx import types
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
 
-from components import backbones, labels, progress, transform, weights
+from components import backbones, labels, progress, transform, unfinished, weights
 from components.feature_extractor import features
 from components.feature_extractor.augmentation import Augmentation, augment
 from components.feature_extractor.precision import arithmetic, resolve
 
 SPLITS = ("train", "eval")
+
+_log = logging.getLogger(__name__)
 
 
 class Settings(NamedTuple):
@@ -43,7 +46,7 @@ class Shard(NamedTuple):
 
     Attributes:
       examples: the file.
-      output_dir: folder of the split's features.
+      output_dir: folder of the split's features while the step runs.
       number: of the shard in its split, from 0.
       shards: how many the split has.
       views: augmented views of each picture; 0 for the picture itself alone.
@@ -54,6 +57,10 @@ class Shard(NamedTuple):
     number: int
     shards: int
     views: int
+
+    def path(self, family: str, view: int) -> str:
+        """The file of one family and view of features."""
+        return os.path.join(self.output_dir, features.file_name(family, self.number, self.shards, view))
 
 
 class Batch(NamedTuple):
@@ -73,7 +80,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Extracts both splits. The arguments are TFX's; their keys are those of FeatureExtractorSpec."""
+        """Extracts both splits. The arguments are TFX's; their keys are those of FeatureExtractorSpec.
+
+        Goes on from the shards that a killed attempt finished.
+        """
         examples = artifact_utils.get_single_instance(input_dict["examples"])
         output = artifact_utils.get_single_instance(output_dict["features"])
         graph = artifact_utils.get_single_uri(input_dict["transform_graph"])
@@ -84,12 +94,17 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         labels.write_labels(output.uri, labels.read_labels(examples.uri))
         # The metadata store of some schedulers gives whole numbers back as floats.
         pictures = {split: int(examples.get_int_custom_property(split)) for split in SPLITS}
+        identity = unfinished.identity([one for key in input_dict for one in input_dict[key]], exec_properties)
         # Also tells here that weights do not fit: Beam would wrap the error.
-        Extractor(settings).info(max(1, views["train"]), pictures).write(output.uri)
-        shards = [shard for split in SPLITS for shard in _shards(examples, output, split, views[split])]
+        Extractor(settings).info(max(1, views["train"]), pictures, identity).write(output.uri)
+        work = unfinished.make_folder(output.uri, identity)
+        shards = [shard for split in SPLITS for shard in _shards(examples, work, split, views[split])]
         progress.start(sum(max(1, views[split]) * pictures[split] for split in SPLITS), "pictures")
         with self._make_beam_pipeline() as pipeline:
             _ = pipeline | "Shards" >> beam.Create(shards) | "Extract" >> beam.ParDo(_ExtractShard(settings))
+        for split in SPLITS:
+            unfinished.move_files(_split_dir(work, split), _split_dir(output.uri, split))
+        tf.io.gfile.rmtree(work)
 
 
 class _ExtractShard(beam.DoFn):
@@ -132,7 +147,7 @@ class Extractor:
         size = settings.image_size
         self._forward = tf.function(self._families, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32)])
 
-    def info(self, views: int, pictures: dict[str, int]) -> features.FeaturesInfo:
+    def info(self, views: int, pictures: dict[str, int], identity: str) -> features.FeaturesInfo:
         """What the features will be; the arguments are as in FeaturesInfo."""
         settings = self._settings
         return features.FeaturesInfo(
@@ -140,18 +155,23 @@ class Extractor:
             image_size=settings.image_size,
             fine_tune_index=self._index if settings.fine_tune else None,
             boundary=self._cut.boundary,
-            shapes={
-                family: [int(side) for side in spec.shape[1:]]
-                for family, spec in self._forward.get_concrete_function().structured_outputs.items()
-            },
+            shapes={family: [int(side) for side in spec.shape[1:]] for family, spec in self._outputs().items()},
             views=views,
             pictures=pictures,
             precision=self._precision,
+            identity=identity,
         )
 
     def extract(self, shard: Shard) -> None:
-        """Writes the features of one shard, a file a family and view, each complete or absent."""
+        """Writes the features of one shard, a file a family and view, each complete or absent.
+
+        A shard of which all files are there is left as it is.
+        """
         settings = self._settings
+        if self._is_done(shard):
+            _log.info("%s was extracted by an earlier attempt", shard.examples)
+            progress.advance(max(1, shard.views) * sum(1 for _ in tf.data.TFRecordDataset(shard.examples)))
+            return
         with contextlib.ExitStack() as stack:
             writers = _Writers(shard, stack)
             for batch in self._batches(shard.examples):
@@ -164,6 +184,16 @@ class Extractor:
                     for family, values in self._forward(pictures).items():
                         writers.write(family, view, batch, values.numpy())
                     progress.advance(len(batch.labels))
+
+    def _is_done(self, shard: Shard) -> bool:
+        return all(
+            tf.io.gfile.exists(shard.path(family, view))
+            for family in self._outputs()
+            for view in range(max(1, shard.views))
+        )
+
+    def _outputs(self) -> dict[str, tf.TensorSpec]:
+        return self._forward.get_concrete_function().structured_outputs
 
     def _families(self, pictures: tf.Tensor) -> dict[str, tf.Tensor]:
         activations = self._cut.prefix(pictures, training=False)
@@ -200,11 +230,11 @@ class _Writers:
         self._writers: dict[str, tf.io.TFRecordWriter] = {}
 
     def write(self, family: str, view: int, batch: Batch, values: npt.NDArray[np.float32]) -> None:
-        name = features.file_name(family, self._shard.number, self._shard.shards, view)
-        if name not in self._writers:
-            self._writers[name] = self._stack.enter_context(_atomic(os.path.join(self._shard.output_dir, name)))
+        path = self._shard.path(family, view)
+        if path not in self._writers:
+            self._writers[path] = self._stack.enter_context(_atomic(path))
         for feature, label, sha256 in zip(values, batch.labels, batch.sha256s, strict=True):
-            self._writers[name].write(features.encode(family, feature, int(label), sha256))
+            self._writers[path].write(features.encode(family, feature, int(label), sha256))
 
 
 @contextlib.contextmanager
@@ -231,8 +261,12 @@ def _settings(transform_graph: str, exec_properties: dict[str, Any]) -> Settings
     )
 
 
-def _shards(examples: types.Artifact, output: types.Artifact, split: str, views: int) -> list[Shard]:
+def _split_dir(root: str, split: str) -> str:
+    return os.path.join(root, f"Split-{split}")
+
+
+def _shards(examples: types.Artifact, work: str, split: str, views: int) -> list[Shard]:
     files = sorted(tf.io.gfile.glob(os.path.join(artifact_utils.get_split_uri([examples], split), "*")))
-    output_dir = artifact_utils.get_split_uri([output], split)
+    output_dir = _split_dir(work, split)
     tf.io.gfile.makedirs(output_dir)
     return [Shard(file, output_dir, i, len(files), views) for i, file in enumerate(files)]

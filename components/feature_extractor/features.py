@@ -36,6 +36,7 @@ class FeaturesInfo:
       views: views of each training picture.
       pictures: number of pictures by split.
       precision: arithmetic of the forward pass, "float32" or "bfloat16".
+      identity: hash of all that the features depend on, as `components.unfinished` makes it.
     """
 
     backbone: str
@@ -46,6 +47,7 @@ class FeaturesInfo:
     views: int
     pictures: dict[str, int]
     precision: str
+    identity: str
 
     def write(self, directory: str) -> None:
         """Writes `features.json`."""

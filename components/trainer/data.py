@@ -46,7 +46,7 @@ class Features:
         # Keras takes the end of a data set of unknown length for a mishap.
         return self._batches(dataset, family).apply(tf.data.experimental.assert_cardinality(self.steps(split)))
 
-    def epochs(self, family: str, mirror: bool) -> tf.data.Dataset:
+    def epochs(self, family: str, mirror: bool, first: int = 0) -> tf.data.Dataset:
         """Training batches without end: one epoch after another, epoch e from view e mod views.
 
         Each epoch has an order of its own, which the seed fixes.
@@ -55,12 +55,13 @@ class Features:
           family: which features.
           mirror: whether half of the activations are mirrored left to right: nearly what a mirrored picture would
             give, as convolutions treat both sides alike, without another pass through the frozen layers.
+          first: the epoch to begin with. Those before it are read and dropped: each order follows from the last.
         """
         views = [self._shuffled(family, view) for view in range(self.info.views)]
         epochs = functools.reduce(tf.data.Dataset.concatenate, views).repeat()
         if mirror:
             epochs = epochs.enumerate().map(self._mirror)
-        return epochs.prefetch(2)
+        return epochs.skip(first * self.steps("train")).prefetch(2)
 
     def _shuffled(self, family: str, view: int) -> tf.data.Dataset:
         """One view of the training split, in another order each time it is gone through."""

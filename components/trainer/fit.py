@@ -3,12 +3,12 @@
 import csv
 import os
 import time
-from typing import Any
 
 import keras
 import tensorflow as tf
 
-from components import progress
+from components import progress, unfinished
+from components.trainer.checkpoint import Checkpoint, Rows
 from components.trainer.data import Features
 
 _LOSS = "sparse_categorical_crossentropy"
@@ -18,18 +18,20 @@ _COLUMNS = ("stage", "epoch", "learning_rate", "loss", "accuracy", "val_loss", "
 class Run:
     """The stages of one training run."""
 
-    def __init__(self, directory: str, patience: int, class_weights: dict[int, float] | None) -> None:
+    def __init__(self, directory: str, work: str, patience: int, class_weights: dict[int, float] | None) -> None:
         """Starts with an empty history.
 
         Args:
           directory: where history.csv and the logs go.
+          work: folder of what a killed run leaves to the next; `finish` removes it.
           patience: epochs without a better validation loss after which a stage ends.
           class_weights: weight of each class in the loss, or None for equal ones.
         """
         self._directory = directory
+        self._work = work
         self._patience = patience
         self._class_weights = class_weights
-        self._history: list[dict[str, Any]] = []
+        self._history: Rows = []
 
     def fit(
         self,
@@ -43,6 +45,8 @@ class Run:
     ) -> None:
         """Trains a model and leaves it with the weights of its best epoch by validation loss.
 
+        Epochs that a killed run finished are not trained again.
+
         Args:
           stage: its number, for the history and the logs.
           model: from features to probabilities.
@@ -53,34 +57,54 @@ class Run:
           mirror: as in `Features.epochs`.
         """
         model.compile(keras.optimizers.Adam(learning_rate), loss=_LOSS, metrics=["accuracy"])
+        stopping = keras.callbacks.EarlyStopping(patience=self._patience, restore_best_weights=True)
+        history: Rows = []
+        checkpoint = Checkpoint(os.path.join(self._work, f"stage_{stage}.npz"), model, stopping, history)
         steps = data.steps("train")
         progress.start(epochs * steps, f"steps of stage {stage}")
-        model.fit(
-            data.epochs(family, mirror),
-            epochs=epochs,
-            steps_per_epoch=steps,
-            validation_data=data.in_order("eval", family),
-            class_weight=self._class_weights,
-            callbacks=[
-                keras.callbacks.EarlyStopping(patience=self._patience, restore_best_weights=True),
-                keras.callbacks.TensorBoard(os.path.join(self._directory, f"stage_{stage}")),
-                _Recorder(self._history, stage, learning_rate),
-            ],
-            verbose=0,
-        )
+        progress.advance(checkpoint.epochs * steps)
+        if checkpoint.stopped or checkpoint.epochs == epochs:
+            checkpoint.use_best_weights()
+        else:
+            model.fit(
+                data.epochs(family, mirror, checkpoint.epochs),
+                initial_epoch=checkpoint.epochs,
+                epochs=epochs,
+                steps_per_epoch=steps,
+                validation_data=data.in_order("eval", family),
+                class_weight=self._class_weights,
+                callbacks=[
+                    stopping,
+                    keras.callbacks.TensorBoard(self._logs_of(self._work, stage)),
+                    _Recorder(history, stage, learning_rate),
+                    checkpoint,
+                ],
+                verbose=0,
+            )
+        self._history += history
 
-    def write_history(self) -> None:
-        """Writes history.csv: a row an epoch."""
+    def finish(self) -> None:
+        """Writes history.csv, a row an epoch, and puts the TensorBoard logs beside it."""
         with tf.io.gfile.GFile(os.path.join(self._directory, "history.csv"), "w") as file:
             writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
             writer.writeheader()
             writer.writerows(self._history)
+        for stage in {row["stage"] for row in self._history}:
+            for kind in ("train", "validation"):
+                unfinished.move_files(
+                    os.path.join(self._logs_of(self._work, stage), kind),
+                    os.path.join(self._logs_of(self._directory, stage), kind),
+                )
+        tf.io.gfile.rmtree(self._work)
+
+    def _logs_of(self, directory: str, stage: int) -> str:
+        return os.path.join(directory, f"stage_{stage}")
 
 
 class _Recorder(keras.callbacks.Callback):
     """Adds each epoch to a history and tells the progress of its steps."""
 
-    def __init__(self, history: list[dict[str, Any]], stage: int, learning_rate: float) -> None:
+    def __init__(self, history: Rows, stage: int, learning_rate: float) -> None:
         super().__init__()
         self._rows = history
         self._fixed = {"stage": stage, "learning_rate": learning_rate}

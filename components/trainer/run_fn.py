@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components import backbones, labels, weights
+from components import backbones, labels, unfinished, weights
 from components.feature_extractor import features
 from components.trainer import fit, model, serving
 from components.trainer.data import Features
@@ -50,7 +50,7 @@ class Settings(NamedTuple):
 
 
 def run_fn(fn_args: FnArgs) -> None:
-    """Trains and exports.
+    """Trains and exports. Goes on after the last epoch that a killed attempt finished.
 
     Args:
       fn_args: TFX's. `train_files` lie in the features' artifact, `custom_config` holds the fields of Settings.
@@ -71,8 +71,10 @@ def run_fn(fn_args: FnArgs) -> None:
         backbone = backbones.build(data.info.backbone, data.info.image_size)
         weights.load_into(backbone, data.info.backbone, settings.weights)
         head = model.build_head(data.info.shapes[features.BOTTLENECKS][0], len(names), settings.dropout)
+    identity = unfinished.identity([], {"features": data.info.identity, **settings._asdict()})
     run = fit.Run(
         fn_args.model_run_dir,
+        unfinished.make_folder(fn_args.model_run_dir, identity),
         settings.early_stopping_patience,
         _class_weights(data.counts(len(names))) if settings.class_weights else None,
     )
@@ -80,13 +82,13 @@ def run_fn(fn_args: FnArgs) -> None:
     metrics = fit.evaluate(head, data, features.BOTTLENECKS)
     if settings.fine_tune:
         metrics = _stage_2(run, data, backbone, head, settings, metrics)
-    run.write_history()
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, "metrics.json"), "w") as file:
         file.write(json.dumps(metrics, indent=2))
 
     classifier = _classifier(backbone, data.info.backbone, head)
     serving.export(classifier, fn_args.transform_graph_path, names, fn_args.serving_model_dir)
     _save_keras(classifier, os.path.join(os.path.dirname(fn_args.serving_model_dir), "model.keras"))
+    run.finish()
 
 
 def _stage_1(run: fit.Run, data: Features, head: keras.Model, settings: Settings) -> None:

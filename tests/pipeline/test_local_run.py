@@ -287,7 +287,7 @@ def test_a_fault_inside_a_step_is_one_line_with_the_log_and_code_1(
     def broken(*_: Any) -> None:
         raise RuntimeError("the disk is on fire\nsecond line")
 
-    monkeypatch.setattr(fit.Run, "write_history", broken)
+    monkeypatch.setattr(fit.Run, "finish", broken)
     place = Workplace(tmp_path)
     write_classes(place.data, {"apple": 30, "berry": 30})
     assert place.run("--set", "trainer.fine_tune=false") == local_run.FAILED

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.types.standard_artifacts import Examples, TransformGraph
 
-from components import backbones, labels
+from components import backbones, labels, progress
 from components.errors import UserError
 from components.feature_extractor import features as feature_files
 from components.feature_extractor.features import ACTIVATIONS, BOTTLENECKS, FeaturesInfo
@@ -58,6 +58,7 @@ def test_it_says_what_the_features_are(examples: Examples, features: Examples) -
         views=1,
         pictures={split: len(steps.read(examples, split)) for split in ("train", "eval")},
         precision="float32",
+        identity=FeaturesInfo.read(features.uri).identity,
     )
     assert labels.read_labels(features.uri) == ["apple", "berry", "cherry"]
 
@@ -113,6 +114,39 @@ def test_weights_from_a_file_are_used_and_those_of_another_backbone_are_bad_inpu
     assert not np.allclose(found, random, rtol=1e-2)
     with pytest.raises(UserError, match=r"own\.weights\.h5"):
         steps.extract(examples, transform_graph, tmp_path / "other", weights=str(path), backbone="VGG19")
+
+
+def test_a_second_attempt_goes_on_from_the_shards_of_a_killed_one(
+    examples: Examples, transform_graph: TransformGraph, features: Examples, tmp_path: Path
+) -> None:
+    pictures = FeaturesInfo.read(features.uri).pictures
+
+    def kill(done: int, total: int, unit: str) -> None:
+        if done > pictures["train"]:
+            raise RuntimeError("killed in the second shard")
+
+    progress.listen(kill)
+    try:
+        with pytest.raises(RuntimeError, match="killed"):
+            steps.extract(examples, transform_graph, tmp_path / "1")
+        told: list[int] = []
+        progress.listen(lambda done, total, unit: told.append(done))
+        second = steps.extract(examples, transform_graph, tmp_path / "2")
+    finally:
+        progress.listen(None)
+    assert told[:2] == [0, pictures["train"]], "the first shard is there at once"
+    assert told[-1] == sum(pictures.values())
+    for split in ("train", "eval"):
+        for family in (BOTTLENECKS, ACTIVATIONS):
+            np.testing.assert_array_equal(_stored(second, split, family)[0], _stored(features, split, family)[0])
+    assert not list(tmp_path.rglob(".unfinished-*"))
+    again: list[int] = []
+    progress.listen(lambda done, total, unit: again.append(done))
+    try:
+        steps.extract(examples, transform_graph, tmp_path / "3", views=1)
+    finally:
+        progress.listen(None)
+    assert again[1] == 8, "another setting begins anew"
 
 
 def test_no_unfinished_file_is_left(features: Examples) -> None:

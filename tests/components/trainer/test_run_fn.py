@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.types.standard_artifacts import Examples, Model, TransformGraph
 
-from components import backbones, labels
+from components import backbones, labels, progress
+from components.feature_extractor.features import FeaturesInfo
 from components.trainer import run_fn, serving
 
 
@@ -26,6 +28,14 @@ def _keras_probabilities(model: Model, graph: TransformGraph, data: list[bytes])
 def _history(model: Model) -> list[dict[str, str]]:
     with (Path(model.uri).parent / "run" / "history.csv").open() as file:
         return list(csv.DictReader(file))
+
+
+def _without_seconds(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [{column: value for column, value in row.items() if column != "seconds"} for row in rows]
+
+
+def _weights(model: Model) -> list[np.ndarray]:
+    return keras.models.load_model(f"{model.uri}/model.keras").get_weights()
 
 
 def _metrics(model: Model) -> dict[str, dict[str, float]]:
@@ -140,17 +150,98 @@ def test_without_fine_tuning_only_the_head_is_trained(
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(
     features: Examples, transform_graph: TransformGraph, model: Model, tmp_path: Path
 ) -> None:
-    def weights(one: Model) -> list[np.ndarray]:
-        return keras.models.load_model(f"{one.uri}/model.keras").get_weights()
-
     again = steps.train(features, transform_graph, tmp_path / "again")
-    assert all(np.array_equal(a, b) for a, b in zip(weights(model), weights(again), strict=True))
-    drop = ("seconds",)
-    assert [{k: v for k, v in row.items() if k not in drop} for row in _history(model)] == [
-        {k: v for k, v in row.items() if k not in drop} for row in _history(again)
-    ]
+    assert all(np.array_equal(a, b) for a, b in zip(_weights(model), _weights(again), strict=True))
+    assert _without_seconds(_history(model)) == _without_seconds(_history(again))
     other = steps.train(features, transform_graph, tmp_path / "other", seed=1, fine_tune=False)
-    assert not np.array_equal(weights(model)[-1], weights(other)[-1])
+    assert not np.array_equal(_weights(model)[-1], _weights(other)[-1])
+
+
+def _batches_an_epoch(features: Examples) -> int:
+    return math.ceil(FeaturesInfo.read(features.uri).pictures["train"] / 8)
+
+
+class _Killed(Exception):
+    pass
+
+
+def _train_until(stage: int, batches: int, *training: Any, **changes: Any) -> None:
+    """Trains until so many batches of a stage are done, then fails."""
+
+    def listener(done: int, total: int, unit: str) -> None:
+        if unit.endswith(str(stage)) and done == batches:
+            raise _Killed
+
+    progress.listen(listener)
+    try:
+        with pytest.raises(_Killed):
+            steps.train(*training, **changes)
+    finally:
+        progress.listen(None)
+
+
+def _progress_of_training(*training: Any, **changes: Any) -> tuple[Model, list[tuple[int, str]]]:
+    told: list[tuple[int, str]] = []
+    progress.listen(lambda done, total, unit: told.append((done, unit)))
+    try:
+        return steps.train(*training, **changes), told
+    finally:
+        progress.listen(None)
+
+
+@pytest.mark.parametrize(
+    ("stage", "epochs", "changes"),
+    [
+        (1, 3, {}),
+        (2, 0, {}),
+        (2, 1, {}),
+        # Ends early after its first epoch gets no better: what is known of the best epoch counts.
+        (1, 2, {"learning_rate": 0.5, "early_stopping_patience": 2, "fine_tune": False}),
+    ],
+)
+def test_training_goes_on_after_the_last_finished_epoch_as_if_nothing_had_happened(
+    features: Examples,
+    transform_graph: TransformGraph,
+    tmp_path: Path,
+    stage: int,
+    epochs: int,
+    changes: dict[str, Any],
+) -> None:
+    undisturbed = steps.train(features, transform_graph, tmp_path / "undisturbed", **changes)
+    per_epoch = _batches_an_epoch(features)
+    training = (features, transform_graph, tmp_path / "resumed")
+    _train_until(stage, epochs * per_epoch + 2, *training, **changes)
+    resumed, told = _progress_of_training(*training, **changes)
+
+    in_stage = [done for done, unit in told if unit.endswith(str(stage))]
+    assert in_stage[1] == epochs * per_epoch, "the finished epochs are there at once"
+    if stage == 2:
+        assert len([done for done, unit in told if unit.endswith("1")]) == 2, "the finished stage is not trained"
+    assert _without_seconds(_history(resumed)) == _without_seconds(_history(undisturbed))
+    assert _metrics(resumed) == _metrics(undisturbed)
+    assert all(np.array_equal(a, b) for a, b in zip(_weights(resumed), _weights(undisturbed), strict=True))
+    assert not list(tmp_path.rglob(".unfinished-*"))
+
+
+def test_a_damaged_checkpoint_starts_its_stage_again(
+    features: Examples, transform_graph: TransformGraph, tmp_path: Path, model: Model
+) -> None:
+    training = (features, transform_graph, tmp_path / "resumed")
+    _train_until(2, _batches_an_epoch(features) + 2, *training)
+    (checkpoint,) = tmp_path.rglob("stage_2.npz")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-5000])
+    resumed, told = _progress_of_training(*training)
+    assert [done for done, unit in told if unit.endswith("2")][:3] == [0, 0, 1]
+    assert all(np.array_equal(a, b) for a, b in zip(_weights(resumed), _weights(model), strict=True))
+
+
+def test_another_setting_does_not_go_on_from_what_an_earlier_one_left(
+    features: Examples, transform_graph: TransformGraph, tmp_path: Path
+) -> None:
+    _train_until(1, 20, features, transform_graph, tmp_path / "one", fine_tune=False)
+    other, told = _progress_of_training(features, transform_graph, tmp_path / "one", fine_tune=False, seed=1)
+    assert [done for done, _ in told][:3] == [0, 0, 1]
+    assert len(_history(other)) == 6
 
 
 def test_class_weights_are_scikit_learns_balanced_ones() -> None:

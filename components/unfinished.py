@@ -1,0 +1,55 @@
+"""Where a step keeps what its next attempt can go on from, should this one be killed.
+
+TFX gives each attempt a folder of its own, which is dropped if the attempt fails. What is worth keeping lies in a
+folder beside those instead. Its name is a hash of all that the work depends on, so that only an attempt at the same work
+goes on from it; a finished step removes it.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import tensorflow as tf
+from tfx import types
+
+PREFIX = ".unfinished-"
+
+
+def identity(inputs: Iterable[types.Artifact], parameters: dict[str, Any]) -> str:
+    """A hash that two attempts share only if they would come to the same result.
+
+    Args:
+      inputs: the step's input artifacts. They never change once they are published, and a metadata store that was made
+        anew gives them other times, if not other ids.
+      parameters: all else that the result depends on; JSON values.
+
+    Returns:
+      16 hexadecimal digits.
+    """
+    artifacts = [(one.uri, one.id, one.mlmd_artifact.create_time_since_epoch) for one in inputs]
+    text = json.dumps([artifacts, parameters], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def make_folder(output: str, identity: str) -> str:
+    """The folder for one piece of work, made if missing.
+
+    Args:
+      output: folder of one of the step's output artifacts.
+      identity: as `identity` returns it.
+    """
+    folder = os.path.join(os.path.dirname(output.rstrip("/")), f"{PREFIX}{identity}")
+    tf.io.gfile.makedirs(folder)
+    return folder
+
+
+def move_files(source: str, target: str) -> None:
+    """Moves the files of a folder, not its folders, into another, which is made if missing.
+
+    Each keeps its name; one of that name that is there is replaced.
+    """
+    tf.io.gfile.makedirs(target)
+    for name in tf.io.gfile.listdir(source):
+        tf.io.gfile.rename(os.path.join(source, name), os.path.join(target, name), overwrite=True)
