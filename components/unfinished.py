@@ -8,7 +8,7 @@ goes on from it; a finished step removes it.
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -17,19 +17,21 @@ from tfx import types
 PREFIX = ".unfinished-"
 
 
-def identity(inputs: Iterable[types.Artifact], parameters: dict[str, Any]) -> str:
+def identity(inputs: Mapping[str, Iterable[types.Artifact]], parameters: Mapping[str, Any]) -> str:
     """A hash that two attempts share only if they would come to the same result.
 
     Args:
-      inputs: the step's input artifacts. They never change once they are published, and a metadata store that was made
-        anew gives them other times, if not other ids.
+      inputs: the step's input artifacts by key. They never change once they are published, and a metadata store that
+        was made anew gives them other times, if not other ids.
       parameters: all else that the result depends on; JSON values.
 
     Returns:
       16 hexadecimal digits.
     """
-    artifacts = [(one.uri, one.id, one.mlmd_artifact.create_time_since_epoch) for one in inputs]
-    text = json.dumps([artifacts, parameters], sort_keys=True)
+    artifacts = {
+        key: [(one.uri, one.id, one.mlmd_artifact.create_time_since_epoch) for one in inputs[key]] for key in inputs
+    }
+    text = json.dumps([artifacts, dict(parameters)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

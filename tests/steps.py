@@ -66,7 +66,7 @@ def artifact(kind: type[Artifact], directory: Path) -> Artifact:
 
 def _beam(executor: type[BaseBeamExecutor], directory: Path) -> BaseBeamExecutor:
     context = executor.Context(
-        beam_pipeline_args=["--runner=FnApiRunner", "--direct_running_mode=in_memory"],
+        beam_pipeline_args=["--runner=FnApiRunner", "--sdk_container_image=none", "--direct_running_mode=in_memory"],
         tmp_dir=str(directory / "tmp"),
         unique_id="1",
     )

@@ -94,7 +94,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         labels.write_labels(output.uri, labels.read_labels(examples.uri))
         # The metadata store of some schedulers gives whole numbers back as floats.
         pictures = {split: int(examples.get_int_custom_property(split)) for split in SPLITS}
-        identity = unfinished.identity([one for key in input_dict for one in input_dict[key]], exec_properties)
+        identity = unfinished.identity(input_dict, exec_properties)
         # Also tells here that weights do not fit: Beam would wrap the error.
         Extractor(settings).info(max(1, views["train"]), pictures, identity).write(output.uri)
         work = unfinished.make_folder(output.uri, identity)

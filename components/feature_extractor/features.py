@@ -92,7 +92,7 @@ def encode(family: str, feature: npt.NDArray[np.floating[Any]], label: int, sha2
                 "sha256": tf.train.Feature(bytes_list=tf.train.BytesList(value=[sha256])),
             }
         )
-    ).SerializeToString()
+    ).SerializeToString(deterministic=True)
 
 
 def decode(family: str, serialized: tf.Tensor, shape: list[int]) -> tuple[tf.Tensor, tf.Tensor]:

@@ -71,7 +71,7 @@ def run_fn(fn_args: FnArgs) -> None:
         backbone = backbones.build(data.info.backbone, data.info.image_size)
         weights.load_into(backbone, data.info.backbone, settings.weights)
         head = model.build_head(data.info.shapes[features.BOTTLENECKS][0], len(names), settings.dropout)
-    identity = unfinished.identity([], {"features": data.info.identity, **settings._asdict()})
+    identity = unfinished.identity({}, {"features": data.info.identity, **settings._asdict()})
     run = fit.Run(
         fn_args.model_run_dir,
         unfinished.make_folder(fn_args.model_run_dir, identity),

@@ -1,87 +1,24 @@
 """The command, as a person or a script meets it: what it publishes, what it repeats, what it says, how it exits."""
 
 import contextlib
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
-import yaml
 from pictures import encode, make_pixels, write_classes
+from workplace import ALL_STEPS, REPOSITORY, Workplace
 
 from pipeline import local_run
 from pipeline.screen import Screen
-
-REPOSITORY = Path(local_run.__file__).parent.parent
-SMALL = {
-    "backbone": {"weights": "random", "image_size": 32},
-    "features": {"precision": "float32"},
-    "trainer": {
-        "epochs": 6,
-        "learning_rate": 0.01,
-        "fine_tune_epochs": 1,
-        "fine_tune_learning_rate": 1e-4,
-        "batch_size": 8,
-    },
-    "gate": {"min_accuracy": 0.6},
-}
-ALL_STEPS = [
-    "ImageExampleGen",
-    "ImageSchema",
-    "StatisticsGen",
-    "Transform",
-    "ExampleValidator",
-    "FeatureExtractor",
-    "Trainer",
-    "LatestBlessedModel",
-    "Evaluator",
-    "Pusher",
-]
-
-
-class Workplace(NamedTuple):
-    """A data folder, a configuration and an output folder."""
-
-    root: Path
-
-    @property
-    def data(self) -> Path:
-        return self.root / "data"
-
-    @property
-    def output(self) -> Path:
-        return self.root / "output"
-
-    def arguments(self, *more: str) -> list[str]:
-        config = self.root / "small.yaml"
-        config.write_text(yaml.safe_dump(SMALL))
-        return ["--config", str(config), "--data", str(self.data), "--output", str(self.output), *more]
-
-    def run(self, *more: str) -> int:
-        return local_run.main(self.arguments(*more))
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        return json.loads((self.output / "run_summary.json").read_text())
-
-    def executed(self) -> list[str]:
-        """The steps that were not taken from the cache; finding the baseline is a look-up, not a step that costs."""
-        return [
-            step["name"]
-            for step in self.summary["steps"]
-            if step["state"] != "cached" and step["name"] != "LatestBlessedModel"
-        ]
-
-    def versions(self) -> list[str]:
-        return sorted(path.name for path in (self.output / "serving").glob("*"))
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +26,11 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     """A finished first run; tests copy it."""
     place = Workplace(tmp_path_factory.mktemp("first"))
     write_classes(place.data, {"apple": 30, "berry": 40})
-    assert place.run() == local_run.PUBLISHED
+    place.temporary.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(place.temporary))
+        patch.setenv("TMPDIR", str(place.temporary))
+        assert place.run() == local_run.PUBLISHED
     return place
 
 
@@ -123,6 +64,10 @@ def test_the_first_run_publishes_a_model_that_answers(published: Workplace) -> N
     assert np.mean([a == b for a, b in zip(labels, truth, strict=True)]) > 0.6
 
 
+def test_nothing_is_left_in_the_folder_for_temporary_files(published: Workplace) -> None:
+    assert list(published.temporary.iterdir()) == []
+
+
 def test_an_unchanged_run_executes_nothing_and_publishes_nothing_new(
     place: Workplace, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -144,6 +89,18 @@ def test_an_unchanged_run_executes_nothing_and_publishes_nothing_new(
     ]
     assert sum(line.startswith(tuple(ALL_STEPS)) for line in lines) == len(ALL_STEPS)
     assert len(lines) < 30, "no log noise"
+
+
+def test_a_model_whose_version_is_gone_from_the_serving_folder_is_published_again(place: Workplace) -> None:
+    shutil.rmtree(place.output / "serving")
+    assert place.run() == local_run.PUBLISHED
+    assert place.executed() == ["Pusher"]
+    (version,) = place.versions()
+    assert place.summary["pushed_to"] == str(place.output / "serving" / version)
+    assert tf.saved_model.load(place.summary["pushed_to"]).signatures
+    assert place.run() == local_run.PUBLISHED
+    assert place.executed() == []
+    assert place.versions() == [version]
 
 
 def test_one_new_picture_runs_everything_that_depends_on_it(place: Workplace) -> None:

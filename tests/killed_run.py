@@ -1,0 +1,60 @@
+"""The command, which kills its own process inside a chosen step: python tests/killed_run.py STEP ARGUMENT...
+
+Steps that tell their progress are killed in the midst of it, the others when their outputs are written and the metadata
+store does not know it yet.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+# Where in its progress a step dies: what is counted, and how much of it is done.
+_PROGRESS = {
+    "ImageExampleGen": ("pictures stored", 0.5),
+    "FeatureExtractor": ("pictures", 0.95),
+    "Trainer": ("steps of stage 2", 0.75),
+}
+
+
+def _die(*_: Any) -> NoReturn:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("unreachable")
+
+
+def _arm(step: str) -> None:
+    from tfx.orchestration.portable import launcher
+
+    from components.latest_blessed_model import LatestOtherBlessedModel
+    from pipeline.screen import Screen
+
+    if step in _PROGRESS:
+        counted, part = _PROGRESS[step]
+
+        def advance(_: Screen, done: int, total: int, unit: str) -> None:
+            if unit == counted and done >= part * total:
+                _die()
+
+        Screen.advance = advance  # type: ignore[method-assign]
+        return
+    if step == "LatestBlessedModel":
+        LatestOtherBlessedModel.resolve_artifacts = _die  # type: ignore[method-assign]
+        return
+    publish = launcher.Launcher._publish_successful_execution
+
+    def publish_or_die(self: Any, *rest: Any) -> None:
+        if self._pipeline_node.node_info.id == step:
+            _die()
+        publish(self, *rest)
+
+    launcher.Launcher._publish_successful_execution = publish_or_die
+
+
+if __name__ == "__main__":
+    from pipeline import local_run
+
+    _arm(sys.argv[1])
+    sys.exit(local_run.main(sys.argv[2:]))
