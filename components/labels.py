@@ -2,27 +2,28 @@
 
 import os
 
-from tfx.dsl.io import fileio
+import tensorflow as tf
 
 from components import names
 
 FILE_NAME = "labels.txt"
+ASSETS = "assets.extra"  # where a SavedModel has it: the folder that TensorFlow leaves to others
 
 
 def write_labels(directory: str, labels: list[str]) -> None:
     """Writes the class names, escaped as `components.names` does, so that each takes one line.
 
     Args:
-      directory: an existing folder; any address that TFX can open.
+      directory: an existing folder; any address that TensorFlow can open.
       labels: class names by class id.
     """
     lines = "".join(f"{names.escape(label)}\n" for label in labels)
-    with fileio.open(os.path.join(directory, FILE_NAME), "wb") as file:
+    with tf.io.gfile.GFile(os.path.join(directory, FILE_NAME), "wb") as file:
         file.write(lines.encode())
 
 
 def read_labels(directory: str) -> list[str]:
     """Reads what `write_labels` wrote: class names by class id."""
-    with fileio.open(os.path.join(directory, FILE_NAME), "rb") as file:
+    with tf.io.gfile.GFile(os.path.join(directory, FILE_NAME), "rb") as file:
         lines = file.read().decode()
     return [names.unescape(line) for line in lines.split("\n")[:-1]]

@@ -1,8 +1,8 @@
 """Where a step keeps what its next attempt can go on from, should this one be killed.
 
 TFX gives each attempt a folder of its own, which is dropped if the attempt fails. What is worth keeping lies in a
-folder beside those instead. Its name is a hash of all that the work depends on, so that only an attempt at the same work
-goes on from it; a finished step removes it.
+folder beside those instead. Its name is a hash of all that the work depends on, so that only an attempt at the same
+work goes on from it; a finished step removes it.
 """
 
 import hashlib

@@ -12,6 +12,7 @@ from components.feature_extractor.augmentation import Augmentation
 from components.feature_extractor.component import FeatureExtractor
 from components.image_example_gen.component import ImageExampleGen
 from components.latest_blessed_model import CANDIDATE, LatestOtherBlessedModel
+from components.pusher import Pusher
 from components.schema import ImageSchema
 from components.trainer.run_fn import Settings as TrainerSettings
 from pipeline.config import Config
@@ -121,12 +122,13 @@ def create_pipeline(
         code_fingerprint=code("components.evaluator.component"),
     )
 
-    pusher = tfx.components.Pusher(
+    pusher = Pusher(
         model=train.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=serving)
         ),
+        custom_config={"code_fingerprint": code("components.pusher")},
     )
 
     return tfx.dsl.Pipeline(

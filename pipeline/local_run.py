@@ -6,6 +6,7 @@ Exit codes: 0 published; 3 trained but not blessed; 2 bad input or configuration
 import argparse
 import contextlib
 import datetime
+import errno
 import os
 import signal
 import sys
@@ -16,35 +17,37 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from components import progress, weights
+from components import names, progress, weights
 from components.errors import UserError
 from components.image_example_gen import layout
 from components.sample_data import write_sample
 from pipeline import config as configuration
-from pipeline.screen import Screen, output_to
+from pipeline import faults, run_lock
+from pipeline.screen import Screen, error_line, output_to
 
 if TYPE_CHECKING:
     from pipeline.summary import Summary
 
 PUBLISHED, FAILED, BAD_INPUT, NOT_BLESSED, INTERRUPTED = 0, 1, 2, 3, 130
 
+_WRITTEN = ("logs", "pipeline", "serving", "config.yaml", "run_summary.json", faults.METADATA_FILE)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns the exit code."""
     options = _parser().parse_args(arguments)
-    try:
-        config = configuration.load(options.config, options.set, options.data, options.output)
-        weights.check(config.backbone.weights)
-        output = _make_folder(Path(config.output).resolve())
-        data = Path(config.data).resolve() if config.data else write_sample(output / "sample_data")
-        layout.find(str(data))
-        return _run(config, data, output)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        print("interrupted: the same command goes on after the last finished step", file=sys.stderr)
-        return INTERRUPTED
+    code, line = INTERRUPTED, "interrupted: the same command goes on where this one stopped"
+    with _interrupts() as interrupted:
+        try:
+            return _start(options, interrupted)
+        except KeyboardInterrupt:
+            pass
+        except (UserError, faults.FaultError) as error:
+            if not interrupted.is_set():
+                code = BAD_INPUT if isinstance(error, UserError) else FAILED
+                line = f"error: {error}"
+    error_line(line)
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,15 +72,32 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _make_folder(output: Path) -> Path:
-    try:
-        (output / "logs").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"output: the folder {str(output)!r} cannot be made ({error.strerror})") from error
-    return output
+def _start(options: argparse.Namespace, interrupted: threading.Event) -> int:
+    """What needs neither TensorFlow nor much time comes first, and the lock before anything is written."""
+    config = configuration.load(options.config, options.set, options.data, options.output)
+    weights.check(config.backbone.weights)
+    output = Path(config.output).resolve()
+    with faults.writing(output):
+        output.mkdir(parents=True, exist_ok=True)
+    with run_lock.hold(output):
+        with faults.writing(output):
+            _check_writable(output)
+            (output / "logs").mkdir(exist_ok=True)
+            faults.check_room(output)
+            data = Path(config.data).resolve() if config.data else write_sample(output / "sample_data")
+        faults.check_metadata(output)
+        layout.find(str(data))
+        return _run(config, data, output, interrupted)
 
 
-def _run(config: configuration.Config, data: Path, output: Path) -> int:
+def _check_writable(output: Path) -> None:
+    """What an earlier run has left may belong to another user."""
+    for path in [output, *(output / name for name in _WRITTEN)]:
+        if path.exists() and not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def _run(config: configuration.Config, data: Path, output: Path, interrupted: threading.Event) -> int:
     log = output / "logs" / f"{datetime.datetime.now():%Y-%m-%dT%H-%M-%S}.log"
     screen = Screen()
     screen.line(f"pictures   {data}")
@@ -86,21 +106,23 @@ def _run(config: configuration.Config, data: Path, output: Path) -> int:
     try:
         with output_to(log):
             try:
-                summary = _run_steps(config, data, output, screen)
+                summary = _run_steps(config, data, output, screen, interrupted)
             except Exception:
                 traceback.print_exc()  # into the log
                 raise
-    except UserError:
+        summary.write(output)
+    except (UserError, faults.FaultError):
         raise
     except Exception as error:
-        print(f"error: {error}; the log tells more: {log}", file=sys.stderr)
-        return FAILED
-    summary.write(output)
+        faults.raise_if_known(error, output)
+        raise faults.FaultError(f"{error}; the log tells more: {log}") from error
     _show(summary, output, screen)
     return PUBLISHED if summary.blessed else NOT_BLESSED
 
 
-def _run_steps(config: configuration.Config, data: Path, output: Path, screen: Screen) -> "Summary":
+def _run_steps(
+    config: configuration.Config, data: Path, output: Path, screen: Screen, interrupted: threading.Event
+) -> "Summary":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     with screen.running("loading TensorFlow"):
         from tfx.orchestration import metadata
@@ -112,8 +134,10 @@ def _run_steps(config: configuration.Config, data: Path, output: Path, screen: S
 
         if config.backbone.weights == "imagenet":
             weights.fetch(config.backbone.name, config.backbone.image_size)
+    if interrupted.is_set():  # some modules swallow what is raised while they are imported
+        raise KeyboardInterrupt
 
-    connection = metadata.sqlite_metadata_connection_config(str(output / "metadata.db"))
+    connection = metadata.sqlite_metadata_connection_config(str(output / faults.METADATA_FILE))
     pipeline_root = str(output / "pipeline")
     pipeline = create_pipeline(
         config,
@@ -122,16 +146,17 @@ def _run_steps(config: configuration.Config, data: Path, output: Path, screen: S
         serving=str(output / "serving"),
         metadata=connection,
     )
+    faults.check_room(output)
     leftovers.clear(connection, pipeline_root)
     leftovers.forget_removed_versions(connection)
     progress.listen(screen.advance)
+    runner = StepRunner(screen, interrupted.is_set)
     try:
-        with _interrupts() as interrupted:
-            runner = StepRunner(screen, interrupted.is_set)
-            runner.run(pipeline)
+        runner.run(pipeline)
     except StepFailedError as error:
         if isinstance(error.__cause__, UserError):
             raise error.__cause__ from error
+        faults.raise_if_known(error, output, f"{runner.steps[-1].name} failed: ")
         raise
     finally:
         progress.listen(None)
@@ -142,18 +167,25 @@ def _run_steps(config: configuration.Config, data: Path, output: Path, screen: S
 
 @contextlib.contextmanager
 def _interrupts() -> Iterator[threading.Event]:
-    """Remembers Ctrl-C besides raising it: Beam wraps what is raised inside it, and a library may swallow it."""
+    """Remembers that the run shall end besides raising it: Beam wraps what is raised in it, a library may swallow it.
+
+    Ctrl-C, what `kill`, `timeout` and schedulers send, and a terminal that is closed all interrupt a run alike.
+    """
     interrupted = threading.Event()
 
     def handle(number: int, frame: FrameType | None) -> None:
         interrupted.set()
-        signal.default_int_handler(number, frame)
+        raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, handle)
+    caught = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as `nohup` asks for
+        caught.append(signal.SIGHUP)
+    before = {number: signal.signal(number, handle) for number in caught}
     try:
         yield interrupted
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _show(summary: "Summary", output: Path, screen: Screen) -> None:
@@ -163,11 +195,15 @@ def _show(summary: "Summary", output: Path, screen: Screen) -> None:
         f"files      {files['found']} found: {files['used']} used, {files['duplicate']} duplicate, "
         f"{files['quarantined']} quarantined"
     )
+    if files["leakage"]:
+        pictures = "picture looks" if files["leakage"] == 1 else "pictures look"
+        report = Path(summary.examples) / "leakage.csv"
+        screen.line(f"leakage    {files['leakage']} held-out {pictures} like a training picture: {report}")
     for split, metrics in summary.metrics.items():
         screen.line(f"{split:<10} accuracy {metrics['accuracy']:.4f}, loss {metrics['loss']:.4f}")
     for check in summary.gate:
         sign = ">=" if check["passed"] else "<"
-        where = f"{check['metric']} on {check['slice']}"
+        where = f"{check['metric']} on {names.escape(check['slice'])}"
         verdict = "passed" if check["passed"] else "FAILED"
         screen.line(f"gate       {verdict}: {where} {check['value']:.4f} {sign} {check['threshold']:.4f}")
     if summary.baseline_note:

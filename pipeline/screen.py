@@ -1,13 +1,22 @@
-"""What a run shows: a line a step, a bar in the long ones; everything else goes to a log file."""
+"""What a run shows: a line a step, a bar in the long ones; everything else goes to a log file.
+
+Neither can end a run: what a full disk, a closed pipe or a closed terminal does not take is dropped.
+"""
 
 import contextlib
+import io
+import logging
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _NAME_WIDTH = 20
 
@@ -17,7 +26,8 @@ class Screen:
 
     def __init__(self) -> None:
         """Keeps its own copy of standard output."""
-        self._console = Console(file=os.fdopen(os.dup(sys.stdout.fileno()), "w"), highlight=False, soft_wrap=True)
+        stream = _open(os.dup(sys.stdout.fileno()), sys.stdout.encoding)
+        self._console = Console(file=stream, highlight=False, soft_wrap=True)
         self._progress: Progress | None = None
 
     def line(self, text: str = "") -> None:
@@ -57,25 +67,68 @@ class Screen:
             self._progress.update(self._progress.task_ids[0], completed=done, total=total, description=unit)
 
 
+def error_line(text: str) -> None:
+    """Prints a line on standard error."""
+    with _open(os.dup(sys.stderr.fileno()), sys.stderr.encoding) as stream:
+        print(text, file=stream)
+
+
 @contextlib.contextmanager
 def output_to(log: Path) -> Iterator[None]:
-    """Sends all that this process writes to standard output and error to a file, until the block ends.
+    """Sends all that this process writes to standard output and error, or logs, to a file, until the block ends.
 
     Python's streams are replaced, and the file descriptors below them too: TensorFlow's native code knows only these.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     saved = [os.dup(1), os.dup(2)]
-    with log.open("a", buffering=1, encoding="utf-8", errors="backslashreplace") as file:
+    with _open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666), "utf-8") as file:
         for descriptor in (1, 2):
             os.dup2(file.fileno(), descriptor)
         try:
-            with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+            with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file), _logging_to(file):
                 yield
         finally:
             for descriptor, source in zip((1, 2), saved, strict=True):
                 os.dup2(source, descriptor)
                 os.close(source)
+
+
+@contextlib.contextmanager
+def _logging_to(file: TextIO) -> Iterator[None]:
+    """Lets the steps' own code log what it does, and not only what goes wrong."""
+    logger = logging.getLogger("components")
+    handler = logging.StreamHandler(file)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _Dropping(io.FileIO):
+    """A file that drops what it cannot take."""
+
+    def write(self, data: "ReadableBuffer") -> int:
+        size = memoryview(data).nbytes
+        try:
+            return super().write(data) or size  # None where a pipe that shall not block is full
+        except OSError:
+            return size
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # some network file systems tell of a full disk only here
+            super().close()
+
+
+def _open(descriptor: int, encoding: str) -> io.TextIOWrapper:
+    """A text stream of whole lines that raises neither for its file nor for a character; owns the descriptor."""
+    file = io.BufferedWriter(_Dropping(descriptor, "w"))
+    return io.TextIOWrapper(file, encoding, errors="backslashreplace", line_buffering=True)
 
 
 def _duration(seconds: float) -> str:

@@ -16,6 +16,7 @@ from components.evaluator.component import BASELINE_NOTE
 from pipeline.runner import Step
 
 FILE_NAME = "run_summary.json"
+_FILES = ("found", "used", "duplicate", "quarantined", "leakage")
 
 
 class Summary(NamedTuple):
@@ -27,9 +28,11 @@ class Summary(NamedTuple):
       metrics: accuracy and loss by split; train and eval as training saw them, test through the serving signature.
       gate: a row a threshold: metric, slice, value, threshold, passed.
       baseline_note: why the last blessed model was not compared with; empty where it was or there is none.
-      files: files found, used, duplicate and quarantined.
+      files: files found, used, duplicate and quarantined, which add up; leakage, how many of the held-out pictures that
+        are used look like training pictures.
       steps: name, state and seconds of each step.
       classes: class names by class id.
+      examples: folder of the examples, with quarantine.csv, duplicates.csv and leakage.csv.
       model: folder of the trained model.
       training: folder of history.csv and the TensorBoard logs.
     """
@@ -42,6 +45,7 @@ class Summary(NamedTuple):
     files: dict[str, int]
     steps: list[dict[str, Any]]
     classes: list[str]
+    examples: str
     model: str
     training: str
 
@@ -67,11 +71,10 @@ def summarize(steps: Iterable[Step], connection: metadata_store_pb2.ConnectionCo
         metrics=metrics,
         gate=[check._asdict() for check in results.checks(evaluation.uri)],
         baseline_note=evaluation.get_string_custom_property(BASELINE_NOTE),
-        files={
-            key: int(examples.get_int_custom_property(key)) for key in ("found", "used", "duplicate", "quarantined")
-        },
+        files={key: int(examples.get_int_custom_property(key)) for key in _FILES},
         steps=[{"name": step.name, "state": step.state, "seconds": step.seconds} for step in steps],
         classes=labels.read_labels(examples.uri),
+        examples=examples.uri,
         model=outputs["Trainer"]["model"].uri,
         training=training,
     )

@@ -38,10 +38,10 @@ def _arm(step: str) -> None:
             if unit == counted and done >= part * total:
                 _die()
 
-        Screen.advance = advance  # type: ignore[method-assign]
+        Screen.advance = advance  # type: ignore[assignment, method-assign]
         return
     if step == "LatestBlessedModel":
-        LatestOtherBlessedModel.resolve_artifacts = _die  # type: ignore[method-assign]
+        LatestOtherBlessedModel.resolve_artifacts = _die  # type: ignore[assignment, method-assign]
         return
     publish = launcher.Launcher._publish_successful_execution
 

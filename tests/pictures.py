@@ -1,6 +1,8 @@
 """Makes the tests' pictures."""
 
 import io
+import struct
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,12 +23,35 @@ def make_pixels(seed: int, height: int = 24, width: int = 32, tint: tuple[int, i
     return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
 
 
+def make_scene(seed: int) -> Image.Image:
+    """240x320 random discs on a gradient: shapes of all sizes, as in photographs; another seed, another picture."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:240, :320]
+    picture = np.dstack([(rows * slope + columns) % 256 for slope in rng.random(3)]) * 0.3
+    for _ in range(30):
+        inside = np.hypot(rows - rng.integers(240), columns - rng.integers(320)) < rng.integers(5, 60)
+        picture[inside] = rng.integers(0, 256, 3)
+    return Image.fromarray(picture.astype(np.uint8))
+
+
 def encode(pixels: Pixels | Image.Image, format: str = "PNG", **options: Any) -> bytes:
     """A picture's bytes in one of Pillow's formats."""
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     encoded = io.BytesIO()
     image.save(encoded, format, **options)
     return encoded.getvalue()
+
+
+def exif(orientation: int) -> Image.Exif:
+    """EXIF data that say how a picture is to be turned, 1 to 8."""
+    data = Image.Exif()
+    data[0x0112] = orientation
+    return data
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    """One block of a PNG, with its length and its checksum."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def write_classes(root: Path, counts: Mapping[str, int], *, seed: int = 0, size: int = 32) -> Path:

@@ -73,4 +73,4 @@ class Workplace(NamedTuple):
         ]
 
     def versions(self) -> list[str]:
-        return sorted(path.name for path in (self.output / "serving").glob("*"))
+        return sorted(path.name for path in (self.output / "serving").glob("[0-9]*"))

@@ -16,8 +16,8 @@ from tfx.types import artifact_utils, component_spec, standard_artifacts
 from tfx.utils import path_utils
 
 from components import labels as labels_file
+from components import names
 from components.evaluator.config import eval_config
-from components.trainer.serving import ASSETS
 
 TEST_SPLIT = "test"
 BASELINE_NOTE = "baseline_note"
@@ -122,11 +122,12 @@ class Evaluator(base_beam_component.BaseBeamComponent):
 
 def _classes(model: list[types.Artifact]) -> list[str]:
     directory = path_utils.serving_model_path(artifact_utils.get_single_uri(model))
-    return labels_file.read_labels(f"{directory}/{ASSETS}")
+    return labels_file.read_labels(f"{directory}/{labels_file.ASSETS}")
 
 
 def _incomparable(classes: list[str], baseline: list[types.Artifact]) -> str:
     """Why a baseline cannot be compared with; empty where it can or there is none."""
     if not baseline or _classes(baseline) == classes:
         return ""
-    return f"not compared with the last blessed model: its classes are {', '.join(_classes(baseline))}"
+    others = ", ".join(map(names.escape, _classes(baseline)))
+    return f"not compared with the last blessed model: its classes are {others}"

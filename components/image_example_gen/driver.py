@@ -52,4 +52,6 @@ def fingerprint(root: str) -> str:
         # A call that waits its turn takes more memory than its file's name.
         for start in range(0, len(found.files), _QUEUE):
             hashes += threads.map(_hash, found.files[start : start + _QUEUE])
+    if any(not sha256 and not file.problem for file, (_, sha256) in zip(found.files, hashes, strict=True)):
+        layout.check_unchanged(found)
     return content.fingerprint(hashes)

@@ -18,11 +18,13 @@ from tfx.types import artifact_utils
 from components import labels, names, progress
 from components.errors import UserError
 from components.image_example_gen import content, layout, pictures, work_files
+from components.image_example_gen.leakage import find_leaks
 from components.image_example_gen.plan import Plan, Record, make_plan
 from components.image_example_gen.reports import write_reports
 
 # The driver leaves the data set's content hash under this name, among the parameters and in the artifact.
 FINGERPRINT = "fingerprint"
+_UNREADABLE = "cannot be read"
 _FILES_PER_BATCH = 32
 _PICTURES_PER_SHARD = 256
 
@@ -34,9 +36,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     further. Each example holds `image` (bytes of an upright 8-bit RGB or grey JPEG or PNG), `label` (int64,
     the class id), `class_name`, `sha256` (of the file, hexadecimal), `file_name` (relative, escaped as
     `components.names` does), `height`, `width` (int64, pixels) and `brightness` (float, 0 to 1). Beside the
-    splits: `labels.txt`, `quarantine.csv` (file, reason) and `duplicates.csv` (file, kept). Custom
-    properties: the numbers of files found, used, duplicate and quarantined, of classes, and of pictures in
-    each split (`train`, `eval`, `test`); and the content's `fingerprint`.
+    splits: `labels.txt`, `quarantine.csv` (file, reason), `duplicates.csv` (file, kept) and `leakage.csv` (file,
+    split, near, distance: held-out pictures that look like training pictures). Custom properties: the numbers of
+    files found, used, duplicate and quarantined, of classes, of pictures in each split (`train`, `eval`, `test`), and
+    of held-out pictures in `leakage.csv` (`leakage`); and the content's `fingerprint`.
     """
 
     def Do(
@@ -58,6 +61,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         max_pixels = exec_properties["max_pixels"]
 
         records = self._examine(found, max_pixels, work)
+        _check_readable(records, found)
         fingerprint = content.fingerprint((record.path, record.sha256) for record in records)
         if exec_properties.get(FINGERPRINT, fingerprint) != fingerprint:
             raise UserError(f"data folder {found.root!r} changed while it was read; run again when it is at rest")
@@ -72,9 +76,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         self._store(plan, found, max_pixels, examples.uri, work)
 
         labels.write_labels(examples.uri, found.classes)
-        write_reports(examples.uri, plan)
+        leaks = find_leaks(plan.splits)
+        write_reports(examples.uri, plan, leaks)
         fileio.rmtree(work)
-        _describe(examples, plan, len(found.classes), fingerprint)
+        _describe(examples, plan, len(found.classes), len(leaks), fingerprint)
 
     def _examine(self, found: layout.Layout, max_pixels: int, work: str) -> list[Record]:
         candidates = [file for file in found.files if not file.problem]
@@ -110,6 +115,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         # Beam would wrap an error raised inside it.
         for batch, _ in shards:
             if fileio.exists(_changed_of(batch)):
+                layout.check_unchanged(found)
                 path = os.path.join(found.root, *next(work_files.read(_changed_of(batch))))
                 raise UserError(f"{path!r} changed while it was read; run again when the folder is at rest")
 
@@ -131,11 +137,21 @@ def _examine_file(root: str, file: layout.File, max_pixels: int) -> Record:
             sha256 = content.sha256_of_bytes(data)
             picture = pictures.examine(data, max_pixels)
     except OSError as error:
-        problem = f"cannot be read: {error.strerror}"
+        problem = f"{_UNREADABLE}: {error.strerror}"
     except pictures.Refused as error:
         problem = str(error)
     progress.advance()
     return Record(*file[:3], sha256, problem, *(picture or ()))
+
+
+def _check_readable(records: Sequence[Record], found: layout.Layout) -> None:
+    """Tells one bad file, which is quarantined, from a folder that is gone."""
+    unreadable = [record for record in records if record.problem.startswith(_UNREADABLE)]
+    if unreadable:
+        layout.check_unchanged(found)
+    if unreadable and len(unreadable) == sum(not file.problem for file in found.files):
+        reason = unreadable[0].problem.removeprefix(f"{_UNREADABLE}: ")
+        raise UserError(f"no file in data folder {found.root!r} can be read: {reason}")
 
 
 def _store_shard(task: tuple[str, str], root: str, classes: Sequence[str], max_pixels: int) -> None:
@@ -177,7 +193,7 @@ def _example(record: Record, image: bytes, label: int) -> tf.train.Example:
     return tf.train.Example(features=tf.train.Features(feature=feature))
 
 
-def _describe(examples: types.Artifact, plan: Plan, classes: int, fingerprint: str) -> None:
+def _describe(examples: types.Artifact, plan: Plan, classes: int, leaks: int, fingerprint: str) -> None:
     examples.split_names = artifact_utils.encode_split_names(list(plan.splits))
     counts = {
         "found": plan.found,
@@ -185,6 +201,7 @@ def _describe(examples: types.Artifact, plan: Plan, classes: int, fingerprint: s
         "duplicate": len(plan.duplicates),
         "quarantined": len(plan.quarantined),
         "classes": classes,
+        "leakage": leaks,
         **{split: len(records) for split, records in plan.splits.items()},
     }
     for name, count in counts.items():

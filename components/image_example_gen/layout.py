@@ -89,6 +89,20 @@ def find(root: str) -> Layout:
     return Layout(root, list(split_folders), classes[TRAIN], files)
 
 
+def check_unchanged(layout: Layout) -> None:
+    """Called where a file that was listed cannot be read: it may be more than the file that is gone.
+
+    Raises:
+      UserError: the folder is gone, as when a drive is unplugged, or holds other files by now.
+    """
+    try:
+        now = find(layout.root)
+    except UserError as error:
+        raise UserError(f"the data folder went away while it was read: {error}") from error
+    if now != layout:
+        raise UserError(f"data folder {layout.root!r} changed while it was read; run again when it is at rest")
+
+
 def _split_folders(root: str) -> dict[str, str]:
     """The folder of each split, relative to the root: the root itself where there are no split folders."""
     found: dict[str, str] = {}
@@ -155,36 +169,46 @@ def _check_train_files(root: str, classes: list[str], files: list[File]) -> None
 
 
 def _folders(path: str) -> list[str]:
-    return [entry.name for entry in _entries(path) if entry.is_dir() and not entry.name.startswith(".")]
+    return [entry.name for entry in _entries(path) if _is_dir(entry) and not entry.name.startswith(".")]
 
 
 def _loose_files(root: str, folder: str, split: str) -> Iterator[File]:
     for entry in _entries(os.path.join(root, folder)):
-        if not entry.is_dir():
+        if not _is_dir(entry):
             yield File(os.path.join(folder, entry.name), split, "", "not in a class folder")
 
 
 def _class_files(root: str, folder: str, split: str, classes: list[str]) -> Iterator[File]:
     for name in classes:
-        class_folder = os.path.join(folder, name)
-        above = frozenset({os.path.realpath(os.path.join(root, class_folder))})
-        for path, problem in _walk(root, class_folder, above):
+        for path, problem in _walk(root, os.path.join(folder, name)):
             yield File(path, split, name, problem)
 
 
-def _walk(root: str, folder: str, above: frozenset[str]) -> Iterator[tuple[str, str]]:
-    """Relative path and problem of each file in a folder; `above` holds the real paths down to the folder."""
-    for entry in _entries(os.path.join(root, folder)):
+def _walk(root: str, class_folder: str) -> Iterator[tuple[str, str]]:
+    """Relative path and problem of each file of a class folder."""
+    # Folders that link to each other would otherwise make any number of files out of a few.
+    above = ("", os.path.dirname(class_folder), class_folder)
+    read = {os.path.realpath(os.path.join(root, folder)) for folder in above}
+    # A stack, as folders may lie deeper than functions can call each other.
+    start = os.path.join(root, class_folder)
+    stack = [(class_folder, os.path.realpath(start), iter(_entries(start)))]
+    while stack:
+        folder, real, entries = stack[-1]
+        entry = next(entries, None)
+        if entry is None:
+            stack.pop()
+            continue
         path = os.path.join(folder, entry.name)
         if entry.is_symlink() and _leads_out(entry.path, root):
             yield path, "a link that leaves the data folder"
-        elif entry.is_dir():
-            target = os.path.realpath(entry.path)
-            if target in above:
-                yield path, "a link to a folder above it"
+        elif _is_dir(entry):
+            target = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real, entry.name)
+            if entry.is_symlink() and target in read:
+                yield path, "a link to a folder that is read anyway"
             else:
-                yield from _walk(root, path, above | {target})
-        elif entry.is_file():
+                read.add(target)
+                stack.append((path, target, iter(_entries(entry.path))))
+        elif _is_file(entry):
             yield path, ""
         else:
             # To open a pipe would wait for ever.
@@ -197,6 +221,20 @@ def _entries(path: str) -> list[os.DirEntry[str]]:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         raise UserError(f"cannot list the folder {path!r}: {error.strerror}") from error
+
+
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or to a name that is too long
+        return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # as above
+        return False
 
 
 def _leads_out(path: str, root: str) -> bool:

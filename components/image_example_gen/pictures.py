@@ -5,14 +5,16 @@ else that Pillow decodes whole is re-encoded as PNG, once, with `normalise`, whi
 """
 
 import io
-import warnings
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+from components.image_example_gen import likeness, opening
+from components.image_example_gen.opening import Refused as Refused
+
 _GREY_MODES = ("1", "L", "LA")
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -26,13 +28,7 @@ _UPRIGHT = {
 }
 # The bit depth and the colour type in a PNG's header, at bytes 24 and 25: 8-bit grey, 8-bit RGB.
 _PLAIN_PNG = (b"\x08\x00", b"\x08\x02")
-
-# What Pillow warns about, such as broken EXIF data, is either harmless or told as a reason.
-warnings.filterwarnings("ignore", module=r"PIL\.")
-
-
-class Refused(Exception):
-    """No usable picture; the message is the reason, a few words."""
+_BAND = 1024  # rows
 
 
 class Picture(NamedTuple):
@@ -43,12 +39,14 @@ class Picture(NamedTuple):
       width: pixels, of the upright picture.
       brightness: mean luma, 0 (black) to 1 (white).
       as_stored: whether the file's own bytes can serve; otherwise they need `normalise`.
+      perceptual_hash: as `likeness` makes it, 64 hexadecimal digits.
     """
 
     height: int
     width: int
     brightness: float
     as_stored: bool
+    perceptual_hash: str
 
 
 def max_bytes(max_pixels: int) -> int:
@@ -67,8 +65,9 @@ def examine(data: bytes, max_pixels: int) -> Picture:
       Refused: the bytes are no picture, or not a whole one, or too large.
     """
     image, as_stored = _decode(data, max_pixels)
-    luma = np.asarray(image.convert("L"))
-    return Picture(image.height, image.width, float(luma.mean() / 255), as_stored)
+    luma = image.convert("L")
+    brightness = float(np.asarray(luma).mean() / 255)
+    return Picture(image.height, image.width, brightness, as_stored, likeness.perceptual_hash(luma))
 
 
 def normalise(data: bytes, max_pixels: int) -> bytes:
@@ -91,58 +90,54 @@ def normalise(data: bytes, max_pixels: int) -> bytes:
 
 def _decode(data: bytes, max_pixels: int) -> tuple[Image.Image, bool]:
     """The upright picture, RGB or grey, and whether the bytes can be kept."""
-    if not data:
-        raise Refused("empty file")
-    image = _open(data, max_pixels)
-    if image.width * image.height > max_pixels:
-        raise Refused(f"more than {max_pixels} pixels")
+    image = opening.open_picture(data, max_pixels)
     try:
         image.load()
         turn = _UPRIGHT.get(_orientation(image))
-        if _is_plain(image, data) and turn is None and _tensorflow_decodes(data):
+        if turn is None and _is_plain(image, data) and _tensorflow_agrees(image, data):
             return image, True
         image = _flatten(image)
         return (image if turn is None else image.transpose(turn)), False
-    except Refused:
-        raise
-    except Exception as error:  # broken files raise nearly anything, from SyntaxError to struct.error
-        raise Refused("truncated or damaged") from error
-
-
-def _open(data: bytes, max_pixels: int) -> Image.Image:
-    # Some formats reserve memory while their header is read: Pillow then refuses twice this many pixels.
-    Image.MAX_IMAGE_PIXELS = max_pixels
-    try:
-        return Image.open(io.BytesIO(data), formats=_FORMATS)
-    except Image.DecompressionBombError as error:
-        raise Refused(f"more than {max_pixels} pixels") from error
-    except UnidentifiedImageError as error:
-        raise Refused("not a picture, or its header is broken") from error
-    except Exception as error:  # as above
-        raise Refused("truncated or damaged") from error
+    except Exception as error:
+        raise opening.refusal(error) from error
 
 
 def _orientation(image: Image.Image) -> int:
     try:
-        return image.getexif().get(_ORIENTATION, 1)
+        return opening.exif(image).get(_ORIENTATION, 1)
     except Exception:  # broken EXIF data: every viewer shows such a picture as it is
         return 1
 
 
 def _is_plain(image: Image.Image, data: bytes) -> bool:
     """Whether the file is an 8-bit RGB or grey JPEG or PNG."""
-    if image.format in ("JPEG", "MPO"):  # MPO: a JPEG with further pictures behind it
+    if image.format == "JPEG":
         return image.mode in ("L", "RGB")
     return image.format == "PNG" and data[24:26] in _PLAIN_PNG and not image.has_transparency_data
 
 
-def _tensorflow_decodes(data: bytes) -> bool:
-    """Pillow forgives a few faults, such as a PNG without its end, that TensorFlow does not."""
+def _tensorflow_agrees(image: Image.Image, data: bytes) -> bool:
+    """Whether TensorFlow decodes the same pixels; Pillow forgives a few faults that TensorFlow does not."""
     try:
-        tf.io.decode_image(data, channels=3, expand_animations=False)
+        if image.format == "JPEG":
+            # Pillow's own arithmetic; TensorFlow's default is coarser by a few levels.
+            decoded = tf.io.decode_jpeg(data, dct_method="INTEGER_ACCURATE")
+        else:
+            decoded = tf.io.decode_png(data)
     except tf.errors.InvalidArgumentError:
         return False
-    return True
+    return _is_equal(image, decoded.numpy())
+
+
+def _is_equal(image: Image.Image, pixels: npt.NDArray[np.uint8]) -> bool:
+    """Compares a picture with uint8 [height, width, channels], in bands: copies of a large one would take memory."""
+    if (image.height, image.width, len(image.getbands())) != pixels.shape:
+        return False
+    return all(
+        image.crop((0, top, image.width, min(top + _BAND, image.height))).tobytes()
+        == pixels[top : top + _BAND].tobytes()
+        for top in range(0, image.height, _BAND)
+    )
 
 
 def _flatten(image: Image.Image) -> Image.Image:

@@ -25,6 +25,7 @@ class Record(NamedTuple):
       width: pixels, upright.
       brightness: mean luma, 0 to 1.
       as_stored: whether the file's own bytes are what is stored.
+      perceptual_hash: as `likeness` makes it; empty where there is no usable picture.
     """
 
     path: str
@@ -36,6 +37,7 @@ class Record(NamedTuple):
     width: int = 0
     brightness: float = 0.0
     as_stored: bool = True
+    perceptual_hash: str = ""
 
 
 class Plan(NamedTuple):

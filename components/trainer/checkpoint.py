@@ -89,7 +89,7 @@ class Checkpoint(keras.callbacks.Callback):
         for i, variable in enumerate(self._variables()):
             variable.assign(arrays[f"variable_{i}"])
         self._best = [arrays[f"best_{i}"] for i in range(len(self.model.weights))]
-        _log.info("%d epochs were trained by an earlier attempt", self.epochs)
+        _log.info("epochs that an earlier attempt trained: %d", self.epochs)
 
     def _variables(self) -> list[keras.Variable]:
         """Those of the model, random seeds among them, and those of the optimizer."""

@@ -10,7 +10,6 @@ from components import labels as labels_file
 from components import transform
 
 SERVE_EXAMPLES = "serve_examples"
-ASSETS = "assets.extra"  # the folder of a SavedModel that TensorFlow leaves to others
 # Pictures in one forward pass. VGG16's first layer holds 12.8 MB a picture, so a batch of 1,000 as evaluation sends
 # it would take 12.8 GB in one piece.
 _CHUNK = 32
@@ -38,7 +37,7 @@ def export(classifier: keras.Model, transform_graph: str, labels: list[str], dir
         SERVE_EXAMPLES: module.serve_examples.get_concrete_function(examples=strings),
     }
     tf.saved_model.save(module, directory, signatures=signatures)
-    extra = os.path.join(directory, ASSETS)
+    extra = os.path.join(directory, labels_file.ASSETS)
     tf.io.gfile.makedirs(extra)
     labels_file.write_labels(extra, labels)
 

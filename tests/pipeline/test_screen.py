@@ -25,10 +25,10 @@ print("back again")
 """
 
 
-def _on_a_terminal(log: Path) -> str:
-    """What the program shows on a terminal."""
+def _on_a_terminal(log: Path, program: str) -> str:
+    """What a program shows on a terminal."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen([sys.executable, "-c", _PROGRAM, str(log)], cwd=REPOSITORY, stdout=theirs, stderr=theirs)
+    process = subprocess.Popen([sys.executable, "-c", program, str(log)], cwd=REPOSITORY, stdout=theirs, stderr=theirs)
     os.close(theirs)
     shown = b""
     try:
@@ -42,7 +42,7 @@ def _on_a_terminal(log: Path) -> str:
 
 
 def test_noise_goes_to_the_log_and_steps_to_the_terminal(tmp_path: Path) -> None:
-    shown = _on_a_terminal(tmp_path / "log")
+    shown = _on_a_terminal(tmp_path / "log", _PROGRAM)
     log = (tmp_path / "log").read_text()
     for noise in ("noise of Python", "complaint of Python", "noise of native code"):
         assert noise not in shown
@@ -62,3 +62,73 @@ def test_without_a_terminal_only_lines_are_printed(tmp_path: Path) -> None:
     )
     assert done.stdout == "A step               run     1m 15.2s\nback again\n"
     assert done.stderr == ""
+
+
+_TO_A_FULL_DISK = """
+import logging, sys
+from pathlib import Path
+from pipeline.screen import Screen, output_to
+screen = Screen()
+with output_to(Path("/dev/full")):
+    print("noise " * 100_000)
+    print("complaint", file=sys.stderr, flush=True)
+    logging.warning("warning")
+    screen.line("a line")
+print("back again")
+"""
+
+
+def test_a_log_that_cannot_be_written_stops_nothing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _TO_A_FULL_DISK], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "a line\nback again\n", "")
+
+
+_AFTER_ITS_TERMINAL = """
+import sys
+from pipeline.screen import Screen
+screen = Screen()
+with screen.running("A step"):
+    sys.stdin.read()
+    screen.advance(1, 2, "pictures")
+    screen.line("a line")
+sys.exit(7)
+"""
+
+
+def test_a_terminal_that_is_closed_stops_nothing() -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _AFTER_ITS_TERMINAL],
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(theirs)
+    assert os.read(ours, 4096)
+    os.close(ours)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (7, "")
+
+
+_INTERRUPTED = """
+from pathlib import Path
+import sys
+from pipeline.screen import Screen, output_to
+screen = Screen()
+with output_to(Path(sys.argv[1])):
+    try:
+        with screen.running("A step"):
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        screen.step("A step", "failed", 1)
+"""
+
+
+def test_a_step_that_is_interrupted_leaves_the_cursor_visible(tmp_path: Path) -> None:
+    shown = _on_a_terminal(tmp_path / "log", _INTERRUPTED)
+    hide, show = "\x1b[?25l", "\x1b[?25h"
+    assert shown.rindex(hide) < shown.rindex(show) < shown.rindex("A step")

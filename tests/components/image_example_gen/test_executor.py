@@ -1,19 +1,25 @@
+import contextlib
 import csv
+import errno
 import os
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import broken
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_data_validation as tfdv
-from pictures import encode, make_pixels, write_classes
+from pictures import encode, make_pixels, make_scene, write_classes
 from PIL import Image
 from tfx.components.statistics_gen.executor import Executor as StatisticsGen
 from tfx.types import standard_artifacts
 
+from components import names, progress
 from components.errors import UserError
-from components.image_example_gen import content
+from components.image_example_gen import content, executor, layout
 from components.image_example_gen.driver import fingerprint
 from components.image_example_gen.executor import Executor
 from components.labels import read_labels
@@ -140,6 +146,7 @@ def test_shards_are_small_and_in_the_order_of_the_hashes(examples: standard_arti
         "Split-train",
         "duplicates.csv",
         "labels.txt",
+        "leakage.csv",
         "quarantine.csv",
     ]
 
@@ -187,23 +194,192 @@ def test_cells_that_begin_like_formulas_are_defused(tmp_path: Path):
     assert _table(_run(root, tmp_path / "examples"), "quarantine.csv")[1:] == [["'=a/bad.png", "empty file"]]
 
 
+def test_hostile_names_are_cells_like_others(tmp_path: Path):
+    classes = ['"><img src=x onerror=alert(1)>', "-rf *", "two words; 'and' \"quotes\"", "\u202eねこ", "c,d"]
+    root = write_classes(tmp_path / "data", dict.fromkeys(classes, 12))
+    strange = [
+        "=cmd()|' calc'!A0",
+        "+1",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        "\uff1d1",
+        " =1",
+        "<script>alert(1)<",
+        os.fsdecode(b"\xff"),
+    ]
+    strange += ["a;=1+1", "-" + "x" * 254, "\x1b[2J", "\\u0041", '"=1"']
+    for name in strange:
+        (root / name).touch()
+        (root / classes[0] / name).touch()
+    examples = _run(root, tmp_path / "examples")
+    assert read_labels(examples.uri) == sorted(classes)
+    cells = [row[0] for row in _table(examples, "quarantine.csv")[1:]]
+    assert {names.unescape(cell.removeprefix("'")) for cell in cells} == {
+        path for name in strange for path in (name, f"{classes[0]}/{name}")
+    }
+    assert not [cell for cell in cells if cell.lstrip()[:1] in tuple("=+-@") or not cell.isprintable()]
+    # Each line holds a name: none breaks the line, and none that is split at semicolons begins like a formula.
+    with open(os.path.join(examples.uri, "quarantine.csv"), encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    assert len(lines) == 1 + len(cells)
+    assert all(line.startswith('"') for line in lines)
+
+
+def test_pictures_are_known_by_their_bytes_and_not_by_their_names(tmp_path: Path):
+    root = write_classes(tmp_path / "data", {"a": 20, "b": 20})
+    for index, (kind, data) in enumerate(broken.SOUND.items()):
+        (root / "a" / f"{kind}{('.jpg', '.txt', '.png', '')[index % 4]}").write_bytes(data)
+    (root / "b/text.jpg").write_text("a text")
+    (root / "b/page.png").write_text("<html></html>")
+    examples = _run(root, tmp_path / "examples")
+    assert _counts(examples)["used"] == 40 + len(broken.SOUND)
+    reason = "not a picture, or its header is broken"
+    assert _table(examples, "quarantine.csv")[1:] == [["b/page.png", reason], ["b/text.jpg", reason]]
+
+
+def test_held_out_pictures_that_look_like_training_pictures_are_listed(tmp_path: Path):
+    root = tmp_path / "data"
+    for number, split in enumerate(("train", "eval", "test")):
+        write_classes(root / split, {"=a": 5, "b": 5}, seed=5000 * number)
+    scene = make_scene(0)
+    (root / "train/=a/scene.png").write_bytes(encode(scene))
+    (root / "eval/b/small.png").write_bytes(encode(scene.resize((160, 120))))
+    (root / "test/=a/copy.jpg").write_bytes(encode(scene, "JPEG", quality=60))
+    (root / "test/b/other.jpg").write_bytes(encode(make_scene(1), "JPEG"))
+    examples = _run(root, tmp_path / "examples", max_pixels=100_000)
+    rows = _table(examples, "leakage.csv")
+    assert rows[0] == ["file", "split", "near", "distance"]
+    assert sorted(row[:3] for row in rows[1:]) == [
+        ["eval/b/small.png", "eval", "train/=a/scene.png"],
+        ["test/=a/copy.jpg", "test", "train/=a/scene.png"],
+    ]
+    assert examples.get_int_custom_property("leakage") == 2
+    counts = _counts(examples)
+    assert counts["found"] == counts["used"] + counts["duplicate"] + counts["quarantined"]
+
+
+Listen = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def after_first_file() -> Iterator[Listen]:
+    """Lets something happen once the first file is read."""
+
+    def _listen(happen: Callable[[], object]) -> None:
+        todo = [happen]
+
+        def _tell(done: int, total: int, unit: str) -> None:
+            if done and todo:
+                todo.pop()()
+
+        progress.listen(_tell)
+
+    yield _listen
+    progress.listen(None)
+
+
+def _empty(root: Path) -> None:
+    root.rename(root.with_name("elsewhere"))
+    root.mkdir()
+
+
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("happens", "message"),
     [
-        (
-            {"max_quarantined_fraction": 0.01},
-            "7 of 350 files cannot be used, more than max_quarantined_fraction 0.01 allows: 2 x same ",
-        ),
-        ({"test_fraction": 0.0}, "the test split is empty, with 342 usable pictures in all; "),
-        ({"fingerprint": "of other files"}, "data folder '{root}' changed while it was read; run again "),
-        ({"data": "/no/such/folder"}, "data folder '/no/such/folder' does not exist"),
+        (lambda root: root.rename(root.with_name("elsewhere")), "data folder '{root}' does not exist"),
+        (_empty, "no class folder in '{root}'; expected "),
     ],
+    ids=["unplugged", "unmounted"],
 )
-def test_what_a_user_can_mend_is_told_as_such(mixed: Path, tmp_path: Path, changes: dict[str, Any], message: str):
+def test_a_data_folder_that_goes_away_is_told(
+    tmp_path: Path, after_first_file: Listen, happens: Callable[[Path], None], message: str
+):
+    root = write_classes(tmp_path / "data", {"a": 150, "b": 150})
+    for read in (
+        lambda: _run(root, tmp_path / "examples", max_quarantined_fraction=1.0),
+        lambda: fingerprint(str(root)),
+    ):
+        after_first_file(lambda: happens(root))
+        with pytest.raises(UserError) as error:
+            read()
+        whole = f"the data folder went away while it was read: {message.format(root=root)}"
+        assert str(error.value).startswith(whole)
+        if root.exists():
+            root.rmdir()
+        (tmp_path / "elsewhere").rename(root)
+
+
+def test_a_data_folder_that_goes_away_after_the_decision_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    root = write_classes(tmp_path / "data", {"a": 20, "b": 20})
+    make_plan = Executor.Do.__globals__["make_plan"]
+
+    def _decide_and_unplug(*args: Any, **kwargs: Any) -> Any:
+        root.rename(tmp_path / "elsewhere")
+        return make_plan(*args, **kwargs)
+
+    monkeypatch.setitem(Executor.Do.__globals__, "make_plan", _decide_and_unplug)
+    with pytest.raises(
+        UserError, match=r"^the data folder went away while it was read: data folder '.*' does not exist$"
+    ):
+        _run(root, tmp_path / "examples")
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE])
+def test_a_drive_that_lists_files_and_reads_none_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int):
+    root = write_classes(tmp_path / "data", {"a": 20, "b": 20})
+
+    def _fail(path: str) -> bytes:
+        raise OSError(code, os.strerror(code), path)
+
+    monkeypatch.setattr(executor, "_read", _fail)
     with pytest.raises(UserError) as error:
-        _run(mixed, tmp_path, **changes)
-    assert str(error.value).startswith(message.format(root=mixed))
-    assert "\n" not in str(error.value)
+        _run(root, tmp_path / "examples", max_quarantined_fraction=1.0)
+    assert str(error.value) == f"no file in data folder '{root}' can be read: {os.strerror(code)}"
+
+
+def test_a_file_that_vanishes_is_a_change(tmp_path: Path, after_first_file: Listen):
+    root = write_classes(tmp_path / "data", {"a": 150, "b": 150})
+    after_first_file(lambda: [path.unlink() for path in (root / "b").iterdir() if path.name > "100"])
+    with pytest.raises(UserError, match=r"^data folder '.*' changed while it was read; run again when it is at rest$"):
+        _run(root, tmp_path / "examples")
+
+
+def test_a_file_that_appears_while_others_are_read_is_left_to_the_next_run(tmp_path: Path, after_first_file: Listen):
+    root = write_classes(tmp_path / "data", {"a": 20, "b": 20})
+    before = fingerprint(str(root))
+    after_first_file(lambda: (root / "a/late.png").write_bytes(encode(make_pixels(99))))
+    examples = _run(root, tmp_path / "examples", fingerprint=before)
+    assert _counts(examples)["found"] == 40
+    assert fingerprint(str(root)) != before
+
+
+@contextlib.contextmanager
+def _as_nobody() -> Iterator[None]:
+    """Root may read everything."""
+    if os.getuid():
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_an_unreadable_file_is_quarantined_and_an_unreadable_folder_told():
+    with tempfile.TemporaryDirectory() as folder:  # the tests' own is closed to others
+        os.chmod(folder, 0o755)
+        root = write_classes(Path(folder, "data"), {"a": 2, "b": 2})
+        (root / "a/000.png").chmod(0)
+        with _as_nobody():
+            record = executor._examine_file(str(root), layout.File("a/000.png", "train", "a"), 10_000)
+        assert (record.sha256, record.problem) == ("", "cannot be read: Permission denied")
+        (root / "b").chmod(0)
+        with _as_nobody(), pytest.raises(UserError) as error:
+            layout.find(str(root))
+        assert str(error.value) == f"cannot list the folder '{root}/b': Permission denied"
+        (root / "b").chmod(0o755)
 
 
 def test_a_file_that_changes_after_the_decision_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,4 +1,5 @@
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -92,10 +93,59 @@ def test_links_are_followed_inside_the_data_folder_alone(tmp_path: Path):
     ]
     assert _problems(layout) == {
         "a/broken.png": "a broken link",
-        "a/loop": "a link to a folder above it",
+        "a/loop": "a link to a folder that is read anyway",
         "a/outside": "a link that leaves the data folder",
         "a/outside.png": "a link that leaves the data folder",
     }
+
+
+def test_links_that_lead_nowhere_or_round_in_circles_are_told(tmp_path: Path):
+    root = _fill(tmp_path / "data", "train/a/1.png", "train/b/1.png")
+    (root / "itself").symlink_to("itself")
+    (root / "train/a/one").symlink_to("other")
+    (root / "train/a/other").symlink_to("one")
+    (root / "train/a/long").symlink_to("x" * 300)
+    (root / "train/a/root").symlink_to(root)
+    (root / "train/b/split").symlink_to("..")
+    layout = find(str(root))
+    assert layout.splits == ["train"]
+    assert _problems(layout) == {
+        "itself": "not in a class folder",
+        "train/a/long": "a broken link",
+        "train/a/one": "a broken link",
+        "train/a/other": "a broken link",
+        "train/a/root": "a link to a folder that is read anyway",
+        "train/b/split": "a link to a folder that is read anyway",
+    }
+
+
+def test_folders_that_link_to_each_other_do_not_multiply(tmp_path: Path):
+    # Read as it is written, the first folder would hold ten to the power of twelve files.
+    root = _fill(tmp_path, "b/1.png", *(f"a/{level:02d}/1.png" for level in range(13)))
+    for level in range(12):
+        for link in range(10):
+            (root / f"a/{level:02d}/link{link}").symlink_to(f"../{level + 1:02d}")
+    layout = find(str(root))
+    used = [file.path for file in layout.files if not file.problem]
+    assert len(layout.files) < 500
+    assert {f"a/{level:02d}/1.png" for level in range(13)} < set(used)
+    assert set(_problems(layout).values()) == {"a link to a folder that is read anyway"}
+
+
+def test_folders_may_lie_deep(tmp_path: Path):
+    _fill(tmp_path, "a/1.png", "b/1.png")
+    here = os.open(tmp_path / "a", os.O_RDONLY)
+    for _ in range(1200):  # more than functions can call each other
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(os.open("2.png", os.O_CREAT, dir_fd=here))
+    os.close(here)
+    try:
+        assert [file.path for file in find(str(tmp_path)).files] == ["a/1.png", f"a/{'d/' * 1200}2.png", "b/1.png"]
+    finally:
+        subprocess.run(["rm", "-r", str(tmp_path / "a")], check=True)  # Python's own way is recursive
 
 
 def test_the_data_folder_itself_may_be_a_link(tmp_path: Path):
@@ -113,7 +163,16 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path):
 
 def test_hostile_file_names_are_files_like_others(tmp_path: Path):
     _fill(tmp_path, "a/1.png", "b/1.png")
-    strange = [b"new\nline.png", b'quo"te, comma.png', b"=cmd().png", b"\xff\xfe.png", "ねこ.png".encode()]
+    strange = [
+        b"new\nline.png",
+        b'quo"te, comma.png',
+        b"=cmd().png",
+        b"\xff\xfe.png",
+        "ねこ.png".encode(),
+        b"-rf *",
+        b"<script>alert(1)<",
+        b"x" * 255,
+    ]
     for name in strange:
         (tmp_path / "a" / os.fsdecode(name)).write_bytes(b"")
     found = {os.fsencode(os.path.basename(file.path)) for file in find(str(tmp_path)).files}

@@ -1,0 +1,151 @@
+"""Predicts the classes of pictures with a published model.
+
+    python -m pipeline.predict PATH... [--model DIR] [--format table|csv|jsonl] [--top K]
+
+Each file gets a row on standard output, in the order of the command line: the class that the model finds most probable,
+its probability, and, where the file could not be predicted, why. Pictures go through what ingestion does to them, so
+that any format, orientation and depth which it takes is predicted as it would have been evaluated.
+
+Exit codes: 0 all predicted; 4 some file could not be; 2 bad usage or model, or no file; 130 interrupted; 1 anything
+else. A SavedModel is a program: load only models that you trust.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from components import names
+from components.errors import UserError
+from pipeline import config as configuration
+from pipeline.predict_inputs import File, find_files, find_model
+from pipeline.predictions import FORMATS, make_format
+from pipeline.screen import error_line, output_to
+
+PREDICTED, FAILED, BAD_INPUT, INCOMPLETE, INTERRUPTED = 0, 1, 2, 4, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        files = find_files(options.paths, sys.stdin.buffer)
+        return _run(files, find_model(options.model), options.format, options.top)
+    except UserError as error:
+        error_line(f"error: {error}")
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        error_line("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever reads the rows, such as `head`, has seen enough
+        return FAILED
+    except OSError as error:  # the rows cannot be written
+        error_line(f"error: {error}")
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.predict",
+        description="Predicts the classes of pictures with a published model: a row a file, on standard output.",
+        epilog=(
+            "Exit codes: 0 all predicted; 4 some file could not be, its row says why; 2 bad usage or model, or no "
+            "file; 130 interrupted; 1 anything else. "
+            "A SavedModel is a program: load only models that you trust."
+        ),
+    )
+    parser.add_argument(
+        "paths",
+        metavar="PATH",
+        nargs="+",
+        help="a file; a folder, of which every file at any depth counts but hidden ones; a quoted pattern such as "
+        "'pictures/**/*.jpg'; or -: reads paths of files from standard input, one a line or each ended by a NUL",
+    )
+    parser.add_argument(
+        "--model",
+        metavar="DIR",
+        default=os.path.join(configuration.Config().output, "serving"),
+        help="a version's folder, a folder of versions, whose highest number is taken, or a run's output folder; "
+        "default: %(default)s",
+    )
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="table",
+        help="table is for the eye; csv has all digits, and an apostrophe before what begins like a formula; jsonl has "
+        "an object a line with the keys file, label, score, top and error; default: %(default)s",
+    )
+    parser.add_argument(
+        "--top", metavar="K", type=_count, default=1, help="how many classes, the most probable first; default: 1"
+    )
+    return parser
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and int(text) >= 1):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number of 1 or more")
+    return int(text)
+
+
+def _run(files: list[File], folder: str, format: str, top: int) -> int:
+    with (
+        open(os.dup(sys.stdout.fileno()), "w", encoding="utf-8") as out,
+        open(os.dup(sys.stderr.fileno()), "w", encoding="utf-8") as terminal,
+        # Libraries and native code talk to their developers: what is wrong with a file or model, its row or error says.
+        output_to(Path(os.devnull)),
+        _bar(terminal) as bar,
+    ):
+        bar.console.print(f"model  {names.escape(folder)}")
+        task = bar.add_task("loading the model", total=None)
+        from pipeline.predictor import Predictor
+
+        predictor = Predictor(folder)
+        bar.reset(task, total=len(files), description="files")
+        rows = make_format(format, (file.path for file in files), predictor.classes, top)
+        _write(rows.header, out, bar)
+        failed = 0
+        max_pixels = configuration.IngestConfig().max_pixels
+        for batch in predictor.predict(files, top=top, max_pixels=max_pixels):
+            _write("".join(map(rows.row, batch)), out, bar)
+            bar.advance(task, len(batch))
+            failed += sum(bool(prediction.problem) for prediction in batch)
+    if not failed:
+        return PREDICTED
+    error_line(f"error: {failed} of {len(files)} files could not be predicted; their rows say why")
+    return INCOMPLETE
+
+
+def _bar(terminal: TextIO) -> Progress:
+    """A bar, if that is a terminal."""
+    is_terminal = terminal.isatty()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(file=terminal, quiet=not is_terminal, markup=False, highlight=False, soft_wrap=True)
+    return Progress(
+        *columns, console=console, disable=not is_terminal, transient=True, redirect_stdout=False, redirect_stderr=False
+    )
+
+
+def _write(text: str, out: TextIO, bar: Progress) -> None:
+    """Writes rows; the bar makes room for them, as both may be on one terminal."""
+    bar.stop()
+    out.write(text)
+    out.flush()
+    bar.start()
+
+
+if __name__ == "__main__":
+    code = main()
+    if code == INTERRUPTED:
+        os._exit(code)  # the model's thread would finish its batch first
+    sys.exit(code)
