@@ -93,7 +93,7 @@ def check_metadata(output: Path) -> None:
     if not path.exists():
         return
     try:
-        with contextlib.closing(sqlite3.connect(path, _LOCKED_SECONDS, isolation_level=None)) as store:
+        with contextlib.closing(sqlite3.connect(path, timeout=_LOCKED_SECONDS, isolation_level=None)) as store:
             store.execute("BEGIN IMMEDIATE")
             (verdict,) = store.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":

@@ -165,6 +165,10 @@ def _run_steps(
     return summarize(runner.steps, connection)
 
 
+class _Interrupt(KeyboardInterrupt):
+    """Python ends itself by SIGINT, whatever the exit code, if a plain KeyboardInterrupt went through `exec`."""
+
+
 @contextlib.contextmanager
 def _interrupts() -> Iterator[threading.Event]:
     """Remembers that the run shall end besides raising it: Beam wraps what is raised in it, a library may swallow it.
@@ -175,7 +179,7 @@ def _interrupts() -> Iterator[threading.Event]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         interrupted.set()
-        raise KeyboardInterrupt
+        raise _Interrupt
 
     caught = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as `nohup` asks for

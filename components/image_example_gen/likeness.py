@@ -28,7 +28,7 @@ _BITS = np.array([bin(word).count("1") for word in range(1 << 16)], dtype=np.uin
 def perceptual_hash(luma: Image.Image) -> str:
     """A grey picture's hash: 64 hexadecimal digits, of which the first 16 are the lowest frequencies."""
     # The library would resize with a slower filter, which tells copies no better.
-    small = luma.resize((4 * _SIDE, 4 * _SIDE), Image.Resampling.BOX)
+    small = luma.resize((4 * _SIDE, 4 * _SIDE), Image.Resampling.BOX, reducing_gap=1.0)
     bits = imagehash.phash(small, hash_size=_SIDE).hash
     half = _SIDE // 2
     quarters = [bits[:half, :half], bits[:half, half:], bits[half:, :half], bits[half:, half:]]

@@ -130,14 +130,14 @@ def _tensorflow_agrees(image: Image.Image, data: bytes) -> bool:
 
 
 def _is_equal(image: Image.Image, pixels: npt.NDArray[np.uint8]) -> bool:
-    """Compares a picture with uint8 [height, width, channels], in bands: copies of a large one would take memory."""
-    if (image.height, image.width, len(image.getbands())) != pixels.shape:
+    """Compares a picture with uint8 [height, width, channels]; a large one in bands, as copies of it take memory."""
+    if pixels.shape != (image.height, image.width, len(image.getbands())):
         return False
-    return all(
-        image.crop((0, top, image.width, min(top + _BAND, image.height))).tobytes()
-        == pixels[top : top + _BAND].tobytes()
-        for top in range(0, image.height, _BAND)
-    )
+    if image.height <= _BAND:
+        return image.tobytes() == pixels.tobytes()
+    tops = range(0, image.height, _BAND)
+    bands = (image.crop((0, top, image.width, min(top + _BAND, image.height))) for top in tops)
+    return all(_is_equal(band, pixels[top : top + _BAND]) for top, band in zip(tops, bands, strict=True))
 
 
 def _flatten(image: Image.Image) -> Image.Image:

@@ -231,10 +231,8 @@ def _started(place: Workplace, **options: Any) -> "subprocess.Popen[str]":
 
 
 def _ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    """The exit code as a shell tells it, and what was said on standard error."""
     _, err = process.communicate(timeout=60)
-    # Python ends itself by SIGINT if the interrupt went through the import of an extension module.
-    return local_run.INTERRUPTED if process.returncode == -signal.SIGINT else process.returncode, err
+    return process.returncode, err
 
 
 _INTERRUPTED = "interrupted: the same command goes on where this one stopped\n"
@@ -245,6 +243,30 @@ def test_each_signal_that_asks_to_end_interrupts(place: Workplace, number: signa
     process = _started(place)
     process.send_signal(number)
     assert _ended(process) == (local_run.INTERRUPTED, _INTERRUPTED)
+
+
+_INTERRUPTED_IN_EXEC = """
+import os, signal, sys
+from pipeline import local_run
+from pipeline.screen import Screen
+def running(*_):
+    exec("import time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)")
+Screen.running = running
+sys.exit(local_run.main(sys.argv[1:]))
+"""
+
+
+def test_the_exit_code_is_the_same_whatever_the_interrupt_went_through(place: Workplace) -> None:
+    (place.root / "interrupted_run.py").write_text(_INTERRUPTED_IN_EXEC)
+    done = subprocess.run(
+        [sys.executable, "-m", "interrupted_run", *place.arguments()],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(place.root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (local_run.INTERRUPTED, _INTERRUPTED)
 
 
 def test_under_nohup_a_closed_terminal_interrupts_nothing(place: Workplace) -> None:
@@ -281,7 +303,6 @@ class _Server:
             [*_UNSHARE, sys.executable, str(REPOSITORY / "tests" / "run_server.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
             text=True,
         )
 

@@ -1,6 +1,7 @@
 """A run on a stranger's pictures, whose names aim at a browser, a spreadsheet, a shell, a terminal and a template."""
 
 import csv
+import io
 import pickle
 import pickletools
 import re
@@ -21,7 +22,7 @@ from pipeline import local_run
 
 BROWSER = '"><img src=x onerror=alert(1)>'
 SPREADSHEET = "=cmd|' C'!A0"
-TERMINAL = "\x1b[31m[red]$(touch owned)`id`[/red]\x1b]0;owned\x07\n%s {0}"
+TERMINAL = "\x1b[31m[red]$(touch owned)`id`[blink]\x1b]0;owned\x07\n%s {0}"
 CLASSES = sorted([BROWSER, SPREADSHEET, TERMINAL])
 
 
@@ -67,7 +68,7 @@ def test_the_summary_and_the_slices_hold_the_names_as_they_are(run: Run) -> None
 
 def test_the_screen_shows_the_names_as_text(run: Run) -> None:
     assert f"accuracy on {BROWSER} " in run.shown
-    assert r"accuracy on \u001b[31m[red]$(touch owned)`id`[/red]\u001b]0;owned\u0007\u000a%s {0} " in run.shown
+    assert r"accuracy on \u001b[31m[red]$(touch owned)`id`[blink]\u001b]0;owned\u0007\u000a%s {0} " in run.shown
     assert run.shown.replace("\n", "").isprintable()
     assert not list(Path.cwd().glob("owned"))
     assert not list(run.place.root.rglob("owned"))
@@ -118,13 +119,15 @@ _GLOBAL = ("GLOBAL", "STACK_GLOBAL", "INST")
 
 def _holds_pickle(content: bytes) -> bool:
     """Whether a pickle that names a class or a function begins anywhere."""
-    return any(_is_pickle(content[match.start() :]) for match in _BEGINNING.finditer(content))
+    file = io.BytesIO(content)
+    return any(_is_pickle(file, match.start()) for match in _BEGINNING.finditer(content))
 
 
-def _is_pickle(content: bytes) -> bool:
+def _is_pickle(file: io.BytesIO, start: int) -> bool:
+    file.seek(start)  # a slice would copy what may be many megabytes
     names = False
     try:
-        for operation, _, _ in pickletools.genops(content):
+        for operation, _, _ in pickletools.genops(file):
             names |= operation.name in _GLOBAL
     except Exception:  # of whatever kind: these bytes are none
         return False
