@@ -28,7 +28,7 @@ _BITS = np.array([bin(word).count("1") for word in range(1 << 16)], dtype=np.uin
 def perceptual_hash(luma: Image.Image) -> str:
     """A grey picture's hash: 64 hexadecimal digits, of which the first 16 are the lowest frequencies."""
     # The library would resize with a slower filter, which tells copies no better.
-    small = luma.resize((4 * _SIDE, 4 * _SIDE), Image.Resampling.BOX, reducing_gap=1.0)
+    small = luma.resize((4 * _SIDE, 4 * _SIDE), Image.Resampling.BOX)
     bits = imagehash.phash(small, hash_size=_SIDE).hash
     half = _SIDE // 2
     quarters = [bits[:half, :half], bits[:half, half:], bits[half:, :half], bits[half:, half:]]
@@ -41,9 +41,10 @@ def parse(hashes: list[str]) -> Hashes:
 
 
 def nearest(queries: Hashes, references: Hashes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Finds for each query the reference that is most like it; time grows with the sum of both.
+    """Finds for each query the reference that is most like it.
 
-    Where more than a thousand references share a band's 16 bits, no more than these many are compared for them.
+    Up to some hundred thousand, time grows with the sum of both. Where more than a thousand different references share
+    a band's 16 bits, a query is compared with a thousand of them, so that a crowd does not take time by its square.
 
     Args:
       queries: uint64 [queries, 4].

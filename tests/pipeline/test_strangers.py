@@ -39,7 +39,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     write_classes(place.data, dict.fromkeys(CLASSES, 30))
     (place.data / BROWSER / "=HYPERLINK(1)\x1b[2J.png").write_bytes(b"no picture")
     (place.data / "=A1.png").write_bytes(b"no picture, and in no class")
-    arguments = place.arguments("--set", "trainer.fine_tune=false")
+    arguments = place.arguments("--set", "backbone.name=MobileNetV2", "--set", "trainer.fine_tune=false")
     gate = {"min_accuracy": 0.0, "slices": {BROWSER: 0.0, TERMINAL: 0.0}}
     Path(arguments[1]).write_text(yaml.safe_dump({**SMALL, "gate": gate}))
     screen = place.root / "screen"
@@ -120,11 +120,11 @@ _GLOBAL = ("GLOBAL", "STACK_GLOBAL", "INST")
 def _holds_pickle(content: bytes) -> bool:
     """Whether a pickle that names a class or a function begins anywhere."""
     file = io.BytesIO(content)
-    return any(_is_pickle(file, match.start()) for match in _BEGINNING.finditer(content))
+    return any(_begins_pickle(file, match.start()) for match in _BEGINNING.finditer(content))
 
 
-def _is_pickle(file: io.BytesIO, start: int) -> bool:
-    file.seek(start)  # a slice would copy what may be many megabytes
+def _begins_pickle(file: io.BytesIO, start: int) -> bool:
+    file.seek(start)
     names = False
     try:
         for operation, _, _ in pickletools.genops(file):

@@ -145,6 +145,11 @@ def test_all_else_becomes_an_8_bit_png_that_tensorflow_decodes(data: bytes, expe
     assert normalise(stored, _LIMIT) == stored
 
 
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+def test_tall_pictures_stay_as_they_are_too(format: str):
+    assert examine(encode(make_pixels(0, 2500, 4), format), _LIMIT).as_stored
+
+
 def test_a_file_that_two_decoders_show_differently_is_stored_as_one_shows_it():
     # An animation whose first frame is said to be the upper half: TensorFlow knows no animations.
     frame = struct.pack(">IIIIIHHBB", 0, 32, 12, 0, 0, 1, 10, 0, 0)
