@@ -17,7 +17,7 @@ def _validate(examples: Examples, directory: Path) -> ExampleAnomalies:
     schema = steps.schema(directory / "schema")
     statistics = steps.artifact(ExampleStatistics, directory / "statistics")
     context = StatisticsExecutor.Context(
-        beam_pipeline_args=["--runner=FnApiRunner", "--direct_running_mode=in_memory"],
+        beam_pipeline_args=["--runner=FnApiRunner", "--sdk_container_image=none", "--direct_running_mode=in_memory"],
         tmp_dir=str(directory / "tmp"),
         unique_id="1",
     )

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import functools
 import io
 import json
 import os
@@ -438,7 +439,14 @@ def test_ctrl_c_ends_it_at_once_with_whole_rows(version: Path, tmp_path: Path) -
         listed.open() as stdin,
         (tmp_path / "errors").open("w+") as errors,
         subprocess.Popen(
-            command, cwd=REPOSITORY, stdin=stdin, stdout=subprocess.PIPE, stderr=errors, text=True
+            command,
+            cwd=REPOSITORY,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            # Where the tests themselves run in the background, Ctrl-C is ignored, and children inherit that.
+            preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         ) as process,
     ):
         assert process.stdout

@@ -37,7 +37,7 @@ class _Pipeline:
                 components=[step],
                 enable_cache=True,
                 metadata_connection_config=self._connection,
-                beam_pipeline_args=["--runner=FnApiRunner"],
+                beam_pipeline_args=["--runner=FnApiRunner", "--sdk_container_image=none"],
             )
         )
         newest = max(MetadataStore(self._connection).get_executions(), key=lambda execution: execution.id)

@@ -24,7 +24,12 @@ from components.image_example_gen.driver import fingerprint
 from components.image_example_gen.executor import Executor
 from components.labels import read_labels
 
-_BEAM = ["--runner=FnApiRunner", "--direct_running_mode=multi_threading", "--direct_num_workers=2"]
+_BEAM = [
+    "--runner=FnApiRunner",
+    "--sdk_container_image=none",
+    "--direct_running_mode=multi_threading",
+    "--direct_num_workers=2",
+]
 _SPLITS = ("train", "eval", "test")
 
 
@@ -154,7 +159,9 @@ def test_shards_are_small_and_in_the_order_of_the_hashes(examples: standard_arti
 def test_statistics_gen_reads_the_examples(examples: standard_artifacts.Examples, tmp_path: Path):
     statistics = standard_artifacts.ExampleStatistics()
     statistics.uri = str(tmp_path)
-    context = StatisticsGen.Context(beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(tmp_path), unique_id="1")
+    context = StatisticsGen.Context(
+        beam_pipeline_args=["--runner=FnApiRunner", "--sdk_container_image=none"], tmp_dir=str(tmp_path), unique_id="1"
+    )
     StatisticsGen(context).Do({"examples": [examples]}, {"statistics": [statistics]}, {"exclude_splits": "[]"})
     for split in _SPLITS:
         read = tfdv.load_stats_binary(str(tmp_path / f"Split-{split}" / "FeatureStats.pb"))
