@@ -335,7 +335,8 @@ class _Fault(NamedTuple):
     line: str
 
 
-_FILL = "fallocate -l $(($(df --output=avail -B1 disk | tail -n 1) - {leave})) disk/filler"
+_FILL = "cat /dev/zero > disk/filler || true"
+_NEARLY_FILL = "fallocate -l $(($(df --output=avail -B1 disk | tail -n 1) - {leave})) disk/filler"
 _EMPTY = "rm -f disk/filler"
 _RETURN = "mount --bind disk output"
 _FULL = "no space left on '{output}' .*MB free now.*; " + _AGAIN
@@ -353,23 +354,27 @@ _FAULTS = {
         "files examined", "umount -l data", "mount --bind pictures data", local_run.BAD_INPUT, "error: .*'{data}'.*"
     ),
     "the disk is full before the first step": _Fault(
-        "start loading TensorFlow", _FILL.format(leave=0), _EMPTY, local_run.FAILED, f"error: {_FULL}"
+        "start loading TensorFlow", _FILL, _EMPTY, local_run.FAILED, f"error: {_FULL}"
     ),
     "the disk is full in ImageExampleGen": _Fault(
-        "pictures stored", _FILL.format(leave=0), _EMPTY, local_run.FAILED, f"error: ImageExampleGen failed: {_FULL}"
+        "pictures stored", _FILL, _EMPTY, local_run.FAILED, f"error: ImageExampleGen failed: {_FULL}"
     ),
     "the disk is nearly full for the metadata store": _Fault(
         "start StatisticsGen",
-        _FILL.format(leave=50_000),
+        _NEARLY_FILL.format(leave=50_000),
         _EMPTY,
         local_run.FAILED,
         f"error: StatisticsGen failed: {_FULL}",
     ),
     "the disk is full in FeatureExtractor": _Fault(
-        "pictures", _FILL.format(leave=0), _EMPTY, local_run.FAILED, f"error: FeatureExtractor failed: {_FULL}"
+        "pictures", _FILL, _EMPTY, local_run.FAILED, f"error: FeatureExtractor failed: {_FULL}"
     ),
     "the disk is full in Trainer": _Fault(
-        "start Trainer", _FILL.format(leave=20_000_000), _EMPTY, local_run.FAILED, f"error: Trainer failed: {_FULL}"
+        "start Trainer",
+        _NEARLY_FILL.format(leave=20_000_000),
+        _EMPTY,
+        local_run.FAILED,
+        f"error: Trainer failed: {_FULL}",
     ),
     "the output folder is unmounted": _Fault(
         "steps of stage 1", "umount -l output", _RETURN, local_run.FAILED, f"error: {_GONE}"
@@ -385,7 +390,11 @@ _FAULTS = {
         "steps of stage 1", "kill -TERM $PPID", "true", local_run.INTERRUPTED, _INTERRUPTED.strip()
     ),
     "the disk is full for the summary": _Fault(
-        "end Pusher", _FILL.format(leave=0), _EMPTY, local_run.FAILED, f"error: {_FULL}"
+        "end Pusher",
+        f"rm -rf output/pipeline/*/*/.unfinished-*; {_FILL}",  # a run clears these up before its last files
+        _EMPTY,
+        local_run.FAILED,
+        f"error: {_FULL}",
     ),
     "another version of ML Metadata wrote the store": _Fault(
         "start loading TensorFlow",

@@ -65,7 +65,8 @@ def test_the_first_run_publishes_a_model_that_answers(published: Workplace) -> N
 
 
 def test_nothing_is_left_in_the_folder_for_temporary_files(published: Workplace) -> None:
-    assert list(published.temporary.iterdir()) == []
+    # TensorFlow removes its generated code when the process ends.
+    assert [path for path in published.temporary.iterdir() if not path.name.startswith("__autograph_generated")] == []
 
 
 def test_an_unchanged_run_executes_nothing_and_publishes_nothing_new(
