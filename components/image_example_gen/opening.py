@@ -40,7 +40,7 @@ def open_picture(data: bytes, max_pixels: int) -> Image.Image:
     """
     if not data:
         raise Refused("empty file")
-    if tags.is_tiff(data) and not tags.are_plausible(data, max_pixels):
+    if tags.is_tiff(data) and not (tags.are_plausible(data, max_pixels) and tags.are_unique(data)):
         raise Refused("implausible TIFF tags")
     image = _open(data, max_pixels)
     pixels = image.width * image.height

@@ -20,6 +20,8 @@ _MAX_TAGS = 4096
 _MAX_NUMBERS = 1 << 18  # of one tag: enough for a strip a row, or for tiles of 16x16 pixels
 _MIN_TILE = 1 << 20
 
+_Order = Literal["little", "big"]
+
 
 class _Tag(NamedTuple):
     number: int
@@ -51,11 +53,33 @@ def are_plausible(data: bytes, max_pixels: int = 0) -> bool:
     )
 
 
+def are_unique(data: bytes) -> bool:
+    """Whether each tag of a TIFF file's first directory comes once.
+
+    Of several, Pillow takes the last, and libtiff, which decodes for it, the first: before version 13 Pillow then reads
+    behind the end of a tile, and memory of this process becomes part of the picture, or the process ends.
+
+    Args:
+      data: a TIFF file whose tags are plausible.
+    """
+    order, wide, start = _header(data)
+    numbers: list[int] = []
+    with contextlib.suppress(struct.error, OverflowError):
+        numbers.extend(tag.number for tag in _directory(data, start, order, wide))
+    return len(set(numbers)) == len(numbers)
+
+
+def _header(data: bytes) -> tuple[_Order, bool, int]:
+    """The order of bytes, whether it is a BigTIFF, and where the first directory begins."""
+    order: _Order = "little" if data[:1] == b"I" else "big"
+    wide = data[2:3] == b"+"
+    return order, wide, int.from_bytes(data[8:16] if wide else data[4:8], order)
+
+
 def _tags(data: bytes) -> Iterator[_Tag]:
     """The tags of the first directory and of those below it, as far as Pillow follows them."""
-    order: Literal["little", "big"] = "little" if data[:1] == b"I" else "big"
-    wide = data[2:3] == b"+"
-    starts = [int.from_bytes(data[8:16] if wide else data[4:8], order)]
+    order, wide, first = _header(data)
+    starts = [first]
     for start in starts:
         # The end of the data, or of all that can be addressed, ends a directory and not the others.
         with contextlib.suppress(struct.error, OverflowError):
@@ -65,7 +89,7 @@ def _tags(data: bytes) -> Iterator[_Tag]:
                     starts.append(tag.value)
 
 
-def _directory(data: bytes, start: int, order: Literal["little", "big"], wide: bool) -> Iterator[_Tag]:
+def _directory(data: bytes, start: int, order: _Order, wide: bool) -> Iterator[_Tag]:
     """A directory's tags, up to the first whose values run past the end of the data.
 
     Raises:
