@@ -240,7 +240,8 @@ _INTERRUPTED = "interrupted: the same command goes on where this one stopped\n"
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_each_signal_that_asks_to_end_interrupts(place: Workplace, number: signal.Signals) -> None:
-    process = _started(place)
+    # Where the tests themselves run in the background, some signals are ignored, and children inherit that.
+    process = _started(place, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
     process.send_signal(number)
     assert _ended(process) == (local_run.INTERRUPTED, _INTERRUPTED)
 
