@@ -198,11 +198,13 @@ class Config(_Section):
 
     Attributes:
       data: root folder of the pictures; None for the sample set.
+      infer: folder of pictures without classes, which each run predicts; None for none.
       output: folder of the run's artifacts, metadata, published models and logs.
       seed: of all that is random.
     """
 
     data: Folder | None = None
+    infer: Folder | None = None
     output: Folder = "output"
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     backbone: BackboneConfig = BackboneConfig()

@@ -6,6 +6,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 
 from components import fingerprint, weights
+from components.bulk_inferrer.component import BulkInferrer
 from components.evaluator.component import Evaluator
 from components.example_validator import ExampleValidator
 from components.feature_extractor.augmentation import Augmentation
@@ -38,7 +39,7 @@ def create_pipeline(
     """From a folder of pictures to a published model.
 
     Args:
-      config: what a person may choose.
+      config: what a person may choose; with an absolute path for `infer`, as steps may run in other processes.
       data: folder of the pictures.
       pipeline_root: where the steps' outputs go.
       serving: where blessed models are published, a folder a version.
@@ -131,6 +132,20 @@ def create_pipeline(
         custom_config={"code_fingerprint": code("components.pusher")},
     )
 
+    optional = []
+    if config.infer is not None:
+        bulk_inferrer = BulkInferrer(
+            model=train.outputs["model"],
+            model_blessing=evaluator.outputs["blessing"],
+            baseline_model=baseline.outputs["model"],
+            data=config.infer,
+            max_pixels=config.ingest.max_pixels,
+            code_fingerprint=code("components.bulk_inferrer.executor"),
+        )
+        # A model that is good need not wait for the hours that this step may take.
+        bulk_inferrer.add_upstream_node(pusher)
+        optional.append(bulk_inferrer)
+
     return tfx.dsl.Pipeline(
         pipeline_name=NAME,
         pipeline_root=pipeline_root,
@@ -148,5 +163,6 @@ def create_pipeline(
             baseline,
             evaluator,
             pusher,
+            *optional,
         ],
     )

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from components import names, progress, weights
+from components.bulk_inferrer import inputs
 from components.errors import UserError
 from components.image_example_gen import layout
 from components.sample_data import write_sample
@@ -26,7 +27,7 @@ from pipeline import faults, run_lock
 from pipeline.screen import Screen, error_line, output_to
 
 if TYPE_CHECKING:
-    from pipeline.summary import Summary
+    from pipeline.summary import Inference, Summary
 
 PUBLISHED, FAILED, BAD_INPUT, NOT_BLESSED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -87,6 +88,10 @@ def _start(options: argparse.Namespace, interrupted: threading.Event) -> int:
             data = Path(config.data).resolve() if config.data else write_sample(output / "sample_data")
         faults.check_metadata(output)
         layout.find(str(data))
+        if config.infer is not None:
+            infer = str(Path(config.infer).resolve())
+            inputs.find(infer)
+            config = config.model_copy(update={"infer": infer})
         return _run(config, data, output, interrupted)
 
 
@@ -213,9 +218,20 @@ def _show(summary: "Summary", output: Path, screen: Screen) -> None:
     if summary.baseline_note:
         screen.line(f"gate       {summary.baseline_note}")
     screen.line(f"published  {summary.pushed_to or 'nothing: the gate refused the model'}")
+    if summary.inference:
+        _show_inference(summary.inference, screen)
     screen.line(f"model      {summary.model}")
     screen.line(f"training   {summary.training}")
     screen.line(f"summary    {output / 'run_summary.json'}")
+
+
+def _show_inference(inference: "Inference", screen: Screen) -> None:
+    if not inference.model:
+        screen.line("predicted  nothing: no model is blessed yet")
+        return
+    model = "" if inference.is_candidate else " by the last blessed model"
+    failed = f", {inference.failed} could not be" if inference.failed else ""
+    screen.line(f"predicted  {inference.predicted} of {inference.found} files{model}{failed}: {inference.csv}")
 
 
 if __name__ == "__main__":

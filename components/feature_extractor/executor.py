@@ -232,17 +232,9 @@ class _Writers:
     def write(self, family: str, view: int, batch: Batch, values: npt.NDArray[np.float32]) -> None:
         path = self._shard.path(family, view)
         if path not in self._writers:
-            self._writers[path] = self._stack.enter_context(_atomic(path))
+            self._writers[path] = self._stack.enter_context(unfinished.record_writer(path))
         for feature, label, sha256 in zip(values, batch.labels, batch.sha256s, strict=True):
             self._writers[path].write(features.encode(family, feature, int(label), sha256))
-
-
-@contextlib.contextmanager
-def _atomic(path: str) -> Iterator[tf.io.TFRecordWriter]:
-    partial = f"{path}.partial"
-    with tf.io.TFRecordWriter(partial) as writer:
-        yield writer
-    tf.io.gfile.rename(partial, path, overwrite=True)
 
 
 def _settings(transform_graph: str, exec_properties: dict[str, Any]) -> Settings:

@@ -18,12 +18,11 @@ from tfx.types import artifact_utils
 from components import labels, names, progress
 from components.errors import UserError
 from components.image_example_gen import content, layout, pictures, work_files
+from components.image_example_gen.content import FINGERPRINT
 from components.image_example_gen.leakage import find_leaks
 from components.image_example_gen.plan import Plan, Record, make_plan
 from components.image_example_gen.reports import write_reports
 
-# The driver leaves the data set's content hash under this name, among the parameters and in the artifact.
-FINGERPRINT = "fingerprint"
 _UNREADABLE = "cannot be read"
 _FILES_PER_BATCH = 32
 _PICTURES_PER_SHARD = 256
