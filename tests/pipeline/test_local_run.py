@@ -1,6 +1,7 @@
 """The command, as a person or a script meets it: what it publishes, what it repeats, what it says, how it exits."""
 
 import contextlib
+import csv
 import os
 import shutil
 import signal
@@ -117,14 +118,60 @@ def test_a_training_setting_runs_training_and_what_follows(place: Workplace) -> 
     assert place.executed() == ["Trainer", "Evaluator", "Pusher"]
 
 
-def test_an_impossible_threshold_publishes_nothing(place: Workplace, capfd: pytest.CaptureFixture[str]) -> None:
+def _new_pictures(place: Workplace) -> Path:
+    """A folder without classes, with a file that is no picture."""
+    folder = write_classes(place.root / "new", {"one": 2, "two": 2}, seed=9000)
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    return folder
+
+
+def test_a_folder_without_classes_is_predicted_once(
+    place: Workplace, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = _new_pictures(place)
+    monkeypatch.chdir(place.root)
+    assert place.run("--set", "infer=new") == local_run.PUBLISHED
+    assert place.executed() == ["BulkInferrer"]
+    inference = place.summary["inference"]
+    assert (inference["found"], inference["predicted"], inference["failed"]) == (5, 4, 1)
+    assert inference["model"] == f"{place.summary['model']}/Format-Serving"
+    assert inference["is_candidate"] is True
+    shown = f"predicted  4 of 5 files, 1 could not be: {inference['csv']}"
+    assert shown in capfd.readouterr().out.splitlines()
+    with open(inference["csv"], newline="") as file:
+        rows = {row["file"]: row["label"] for row in csv.DictReader(file)}
+    labels = {"one": "apple", "two": "berry"}  # by their tints
+    pictures = {f"{name}/00{index}.png": label for name, label in labels.items() for index in (0, 1)}
+    assert rows == {"broken.jpg": "", **pictures}
+
+    monkeypatch.chdir(tempfile.gettempdir())
+    for path in folder.rglob("*.png"):
+        path.touch()
+    assert place.run("--set", f"infer={folder}") == local_run.PUBLISHED
+    assert place.executed() == []
+    assert place.summary["inference"] == inference
+
+    (folder / "more.png").write_bytes(encode(make_pixels(777, 32, 32, (200, 60, 60))))
+    assert place.run("--set", f"infer={folder}") == local_run.PUBLISHED
+    assert place.executed() == ["BulkInferrer"]
+    assert place.summary["inference"]["found"] == 6
+
+
+def test_an_impossible_threshold_publishes_nothing_and_predicts_with_the_last_blessed_model(
+    place: Workplace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    blessed = place.summary["model"]
     (place.data / "apple" / "mislabelled.png").write_bytes(encode(make_pixels(1, 32, 32, (60, 60, 200))))
     settings = ("--set", "gate.min_accuracy=1.0", "--set", "trainer.epochs=1", "--set", "trainer.learning_rate=1e-6")
-    assert place.run(*settings, "--set", "trainer.fine_tune=false") == local_run.NOT_BLESSED
+    settings += ("--set", "trainer.fine_tune=false", "--set", f"infer={_new_pictures(place)}")
+    assert place.run(*settings) == local_run.NOT_BLESSED
     assert place.summary["blessed"] is False
     assert place.summary["pushed_to"] is None
     assert len(place.versions()) == 1
-    assert "gate       FAILED: accuracy on overall" in capfd.readouterr().out
+    shown = capfd.readouterr().out
+    assert "gate       FAILED: accuracy on overall" in shown
+    assert place.summary["inference"]["model"] == f"{blessed}/Format-Serving"
+    assert "predicted  4 of 5 files by the last blessed model, 1 could not be: " in shown
 
 
 def test_a_worse_candidate_than_the_blessed_model_is_refused(place: Workplace) -> None:
@@ -216,6 +263,24 @@ def test_a_single_class_is_told_before_tensorflow_is_loaded(tmp_path: Path) -> N
     done = _command("--data", str(tmp_path / "data"), "--output", str(tmp_path / "output"))
     assert done.returncode == local_run.BAD_INPUT
     assert done.stderr == (f"error: '{tmp_path}/data' holds a single class, 'apple'; a classifier needs two or more\n")
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("nowhere", "does not exist"),
+        ("empty", "holds no file; expected pictures, at any depth"),
+        ("data/apple/000.png", "is a file; expected a folder of pictures"),
+    ],
+)
+def test_nothing_to_predict_is_told_before_tensorflow_is_loaded(tmp_path: Path, folder: str, message: str) -> None:
+    write_classes(tmp_path / "data", {"apple": 3, "berry": 3})
+    (tmp_path / "empty" / ".git").mkdir(parents=True)
+    (tmp_path / "empty" / ".git" / "hidden").touch()
+    arguments = ("--data", str(tmp_path / "data"), "--output", str(tmp_path / "output"))
+    done = _command(*arguments, "--set", f"infer={tmp_path / folder}")
+    line = f"error: infer folder '{tmp_path / folder}' {message}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (local_run.BAD_INPUT, "", line)
 
 
 def test_help_tells_the_exit_codes_without_tensorflow() -> None:
