@@ -163,8 +163,8 @@ def test_an_impossible_threshold_publishes_nothing_and_predicts_with_the_last_bl
     blessed = place.summary["model"]
     (place.data / "apple" / "mislabelled.png").write_bytes(encode(make_pixels(1, 32, 32, (60, 60, 200))))
     settings = ("--set", "gate.min_accuracy=1.0", "--set", "trainer.epochs=1", "--set", "trainer.learning_rate=1e-6")
-    settings += ("--set", "trainer.fine_tune=false", "--set", f"infer={_new_pictures(place)}")
-    assert place.run(*settings) == local_run.NOT_BLESSED
+    infer = ("--set", f"infer={_new_pictures(place)}")
+    assert place.run(*settings, "--set", "trainer.fine_tune=false", *infer) == local_run.NOT_BLESSED
     assert place.summary["blessed"] is False
     assert place.summary["pushed_to"] is None
     assert len(place.versions()) == 1
