@@ -124,6 +124,8 @@ def _run_steps(
     config: configuration.Config, data: Path, output: Path, screen: Screen, interrupted: threading.Event
 ) -> "Summary":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    # TensorFlow imports the code that it generates from the folder for temporary files, and would leave bytecode there.
+    sys.dont_write_bytecode = True
     with screen.running("loading TensorFlow"):
         from tfx.orchestration import metadata
 
