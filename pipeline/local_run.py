@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import errno
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 PUBLISHED, FAILED, BAD_INPUT, NOT_BLESSED, INTERRUPTED = 0, 1, 2, 3, 130
 
-_WRITTEN = ("logs", "pipeline", "serving", "config.yaml", "run_summary.json", faults.METADATA_FILE)
+REPORT = "report.html"
+_WRITTEN = ("logs", "pipeline", "serving", "config.yaml", "run_summary.json", REPORT, faults.METADATA_FILE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -111,6 +113,7 @@ def _run(config: configuration.Config, data: Path, output: Path, interrupted: th
                 traceback.print_exc()  # into the log
                 raise
         summary.write(output)
+        shutil.copyfile(summary.report, output / REPORT)
     except (UserError, faults.FaultError):
         raise
     except Exception as error:
@@ -218,6 +221,7 @@ def _show(summary: "Summary", output: Path, screen: Screen) -> None:
     screen.line(f"model      {summary.model}")
     screen.line(f"training   {summary.training}")
     screen.line(f"summary    {output / 'run_summary.json'}")
+    screen.line(f"report     {output / REPORT}")
 
 
 if __name__ == "__main__":

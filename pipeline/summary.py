@@ -1,6 +1,7 @@
 """What a run came to, for people and, as run_summary.json, for machines."""
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from tfx.orchestration.portable.mlmd import execution_lib
 from components import labels
 from components.evaluator import results
 from components.evaluator.component import BASELINE_NOTE
+from components.report import artifact as report
 from pipeline.runner import Step
 
 FILE_NAME = "run_summary.json"
@@ -35,6 +37,7 @@ class Summary(NamedTuple):
       examples: folder of the examples, with quarantine.csv, duplicates.csv and leakage.csv.
       model: folder of the trained model.
       training: folder of history.csv and the TensorBoard logs.
+      report: path of report.html.
     """
 
     blessed: bool
@@ -48,6 +51,7 @@ class Summary(NamedTuple):
     examples: str
     model: str
     training: str
+    report: str
 
     def write(self, output: Path) -> None:
         """Writes run_summary.json."""
@@ -77,6 +81,7 @@ def summarize(steps: Iterable[Step], connection: metadata_store_pb2.ConnectionCo
         examples=examples.uri,
         model=outputs["Trainer"]["model"].uri,
         training=training,
+        report=os.path.join(outputs["Report"]["report"].uri, report.FILE_NAME),
     )
 
 

@@ -1,19 +1,22 @@
 """Which range of sizes, or of brightness, a picture falls into: an evaluation is sliced by these."""
 
 import bisect
+import itertools
 
 _SIDES = (64, 128, 256, 512, 1024)
 _STEPS = 5
 
+# Of the shorter side, from small to large.
+SIZE_RANGES = (
+    f"below {_SIDES[0]} px",
+    *(f"{low}-{high - 1} px" for low, high in itertools.pairwise(_SIDES)),
+    f"{_SIDES[-1]} px or more",
+)
+
 
 def size_range(height: int, width: int) -> str:
-    """The range of a picture's shorter side, in pixels: "below 64 px", "64-127 px", up to "1024 px or more"."""
-    place = bisect.bisect_right(_SIDES, min(height, width))
-    if place == 0:
-        return f"below {_SIDES[0]} px"
-    if place == len(_SIDES):
-        return f"{_SIDES[-1]} px or more"
-    return f"{_SIDES[place - 1]}-{_SIDES[place] - 1} px"
+    """The range of a picture's shorter side, in pixels: one of SIZE_RANGES."""
+    return SIZE_RANGES[bisect.bisect_right(_SIDES, min(height, width))]
 
 
 def brightness_range(brightness: float) -> str:

@@ -186,4 +186,5 @@ def test_what_the_models_said_of_each_test_picture_is_kept(
     both = predictions.read(evaluation.uri)
     np.testing.assert_array_equal(both.labels, truth[order])
     np.testing.assert_allclose(both.probabilities, _truth(examples, model)[1][order], atol=1e-6)
+    assert both.baseline is not None
     np.testing.assert_allclose(both.baseline, probabilities[order], atol=1e-6)

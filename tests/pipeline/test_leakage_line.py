@@ -28,6 +28,7 @@ def test_leakage_is_told_where_there_is_any(leakage: int, lines: list[str], capf
         examples="/examples",
         model="",
         training="",
+        report="",
     )
     _show(summary, Path(), Screen())
     assert [line for line in capfd.readouterr().out.splitlines() if line.startswith("leakage")] == lines
