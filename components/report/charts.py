@@ -116,7 +116,7 @@ def scores(values: Floats, is_right: Bools) -> Markup:
         edges = np.linspace(0, 1, 21)
         axes.hist(
             [values[is_right].tolist(), values[~is_right].tolist()],
-            edges,
+            [float(edge) for edge in edges],
             stacked=True,
             color=[_RIGHT, _WRONG],
             label=["right", "wrong"],
