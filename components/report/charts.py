@@ -183,7 +183,8 @@ def heat_map(matrix: Ints) -> Markup:
 
 def _legend_above(axes: Axes) -> None:
     """Where no data can be under it."""
-    columns = min(3, len(axes.get_legend_handles_labels()[1]))
+    names = axes.get_legend_handles_labels()[1]
+    columns = min(len(names), 3 if max(map(len, names)) <= 10 else 2)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.02), ncols=columns, borderaxespad=0, handlelength=1.4)
 
 
