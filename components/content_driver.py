@@ -4,24 +4,18 @@ import abc
 from collections.abc import Mapping
 from typing import Any
 
-from tfx.dsl.components.base import base_driver
-from tfx.orchestration import metadata
-from tfx.orchestration.portable import base_driver as portable_base_driver
 from tfx.orchestration.portable import data_types
 from tfx.proto.orchestration import driver_output_pb2
 
+from components import driver
 from components.image_example_gen.content import FINGERPRINT
 
 
-class ContentDriver(base_driver.BaseDriver, portable_base_driver.BaseDriver, abc.ABC):
+class ContentDriver(driver.Driver, abc.ABC):
     """Adds the content's fingerprint to the parameters, which are part of the cache's key.
 
     TFX's own fingerprint is made of sizes and times: a copied or touched folder would run everything again.
     """
-
-    def __init__(self, metadata_handle: metadata.Metadata) -> None:
-        base_driver.BaseDriver.__init__(self, metadata_handle)
-        portable_base_driver.BaseDriver.__init__(self, metadata_handle)
 
     @abc.abstractmethod
     def fingerprint(self, parameters: Mapping[str, Any]) -> str:

@@ -14,9 +14,10 @@ from components.feature_extractor.component import FeatureExtractor
 from components.image_example_gen.component import ImageExampleGen
 from components.latest_blessed_model import CANDIDATE, LatestOtherBlessedModel
 from components.pusher import Pusher
+from components.report.component import Report
 from components.schema import ImageSchema
 from components.trainer.run_fn import Settings as TrainerSettings
-from pipeline.config import Config
+from pipeline.config import Config, to_yaml
 
 NAME = "image_classification"
 # Beam's own choice of a local runner may download a program for each run. For remote workers without an image of their
@@ -132,6 +133,18 @@ def create_pipeline(
         custom_config={"code_fingerprint": code("components.pusher")},
     )
 
+    report = Report(
+        examples=example_gen.outputs["examples"],
+        statistics=statistics_gen.outputs["statistics"],
+        features=feature_extractor.outputs["features"],
+        model=train.outputs["model"],
+        model_run=train.outputs["model_run"],
+        evaluation=evaluator.outputs["evaluation"],
+        blessing=evaluator.outputs["blessing"],
+        configuration=to_yaml(config),
+        code_fingerprint=code("components.report.executor"),
+    )
+
     optional = []
     if config.infer is not None:
         bulk_inferrer = BulkInferrer(
@@ -163,6 +176,7 @@ def create_pipeline(
             baseline,
             evaluator,
             pusher,
+            report,
             *optional,
         ],
     )

@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import errno
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
 PUBLISHED, FAILED, BAD_INPUT, NOT_BLESSED, INTERRUPTED = 0, 1, 2, 3, 130
 
-_WRITTEN = ("logs", "pipeline", "serving", "config.yaml", "run_summary.json", faults.METADATA_FILE)
+REPORT = "report.html"
+_WRITTEN = ("logs", "pipeline", "serving", "config.yaml", "run_summary.json", REPORT, faults.METADATA_FILE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -116,6 +118,7 @@ def _run(config: configuration.Config, data: Path, output: Path, interrupted: th
                 traceback.print_exc()  # into the log
                 raise
         summary.write(output)
+        shutil.copyfile(summary.report, output / REPORT)
     except (UserError, faults.FaultError):
         raise
     except Exception as error:
@@ -129,6 +132,8 @@ def _run_steps(
     config: configuration.Config, data: Path, output: Path, screen: Screen, interrupted: threading.Event
 ) -> "Summary":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    # TensorFlow imports the code that it generates from the folder for temporary files, and would leave bytecode there.
+    sys.dont_write_bytecode = True
     with screen.running("loading TensorFlow"):
         from tfx.orchestration import metadata
 
@@ -223,6 +228,7 @@ def _show(summary: "Summary", output: Path, screen: Screen) -> None:
     screen.line(f"model      {summary.model}")
     screen.line(f"training   {summary.training}")
     screen.line(f"summary    {output / 'run_summary.json'}")
+    screen.line(f"report     {output / REPORT}")
 
 
 def _show_inference(inference: "Inference", screen: Screen) -> None:

@@ -1,6 +1,7 @@
 """What a run came to, for people and, as run_summary.json, for machines."""
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from components import labels
 from components.bulk_inferrer import executor as bulk_inferrer
 from components.evaluator import results
 from components.evaluator.component import BASELINE_NOTE
+from components.report import artifact as report
 from pipeline.runner import Step
 
 FILE_NAME = "run_summary.json"
@@ -56,6 +58,7 @@ class Summary(NamedTuple):
       examples: folder of the examples, with quarantine.csv, duplicates.csv and leakage.csv.
       model: folder of the trained model.
       training: folder of history.csv and the TensorBoard logs.
+      report: path of report.html.
       inference: what became of the pictures of `infer`; None where there is no such folder.
     """
 
@@ -70,6 +73,7 @@ class Summary(NamedTuple):
     examples: str
     model: str
     training: str
+    report: str
     inference: Inference | None = None
 
     def write(self, output: Path) -> None:
@@ -101,6 +105,7 @@ def summarize(steps: Iterable[Step], connection: metadata_store_pb2.ConnectionCo
         examples=examples.uri,
         model=outputs["Trainer"]["model"].uri,
         training=training,
+        report=os.path.join(outputs["Report"]["report"].uri, report.FILE_NAME),
         inference=_inference(outputs["BulkInferrer"]["inference_result"]) if "BulkInferrer" in outputs else None,
     )
 

@@ -7,16 +7,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+from tfx.components.statistics_gen.executor import Executor as StatisticsExecutor
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.transform.executor import Executor as TransformExecutor
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import Artifact, artifact_utils
 from tfx.types.standard_artifacts import (
     Examples,
+    ExampleStatistics,
     InferenceResult,
     Model,
     ModelBlessing,
     ModelEvaluation,
+    ModelRun,
     Schema,
     TransformGraph,
 )
@@ -26,6 +29,8 @@ from components.bulk_inferrer import executor as bulk_inferrer
 from components.evaluator import component as evaluator
 from components.feature_extractor import executor as feature_extractor
 from components.image_example_gen import executor as image_example_gen
+from components.report import executor as report_executor
+from components.report.artifact import HtmlReport
 from components.schema import ImageSchema
 from components.trainer import run_fn
 
@@ -158,6 +163,45 @@ def evaluate(
         {"min_accuracy": 0.5, "max_accuracy_drop": 0.0, "slices": "{}", **changes},
     )
     return evaluation, blessing
+
+
+def statistics(examples: Examples, directory: Path) -> ExampleStatistics:
+    """Runs StatisticsGen."""
+    made = artifact(ExampleStatistics, directory / "statistics")
+    _beam(StatisticsExecutor, directory).Do(
+        {"examples": [examples], "schema": [schema(directory / "schema")]},
+        {"statistics": [made]},
+        {"exclude_splits": "[]"},
+    )
+    return made
+
+
+def report(
+    examples: Examples,
+    features: Examples,
+    model: Model,
+    evaluated: tuple[ModelEvaluation, ModelBlessing],
+    directory: Path,
+    configuration: str = "seed: 0",
+) -> Path:
+    """Runs Report; returns the page's path."""
+    made = artifact(HtmlReport, directory / "report")
+    run = artifact(ModelRun, Path(model.uri).parent / "run")
+    inputs = {
+        "examples": examples,
+        "statistics": statistics(examples, directory),
+        "features": features,
+        "model": model,
+        "model_run": run,
+        "evaluation": evaluated[0],
+        "blessing": evaluated[1],
+    }
+    report_executor.Executor().Do(
+        {key: [value] for key, value in inputs.items()},
+        {"report": [made]},
+        {"configuration": configuration, "step_seconds": '{"ImageExampleGen": 1.5, "Trainer": 20.25}'},
+    )
+    return Path(made.uri) / "report.html"
 
 
 def make_blessing(directory: Path, *, blessed: bool) -> ModelBlessing:

@@ -137,7 +137,8 @@ class Extractor:
         keras.utils.set_random_seed(settings.seed)
         with arithmetic(self._precision):
             backbone = backbones.build(settings.backbone, settings.image_size)
-            weights.load_into(backbone, settings.backbone, settings.weights)
+            self._weights = weights.load_into(backbone, settings.backbone, settings.weights)
+            self._weights_sha256 = weights.sha256_of(backbone)
             self._index = (
                 backbones.fine_tune_index(backbone, settings.backbone, settings.fine_tune_at)
                 if settings.fine_tune
@@ -159,6 +160,8 @@ class Extractor:
             views=views,
             pictures=pictures,
             precision=self._precision,
+            weights=self._weights,
+            weights_sha256=self._weights_sha256,
             identity=identity,
         )
 

@@ -18,7 +18,7 @@ import tensorflow as tf
 from pictures import encode, make_pixels, write_classes
 from workplace import ALL_STEPS, REPOSITORY, Workplace
 
-from pipeline import local_run
+from pipeline import local_run, report
 from pipeline.screen import Screen
 
 
@@ -63,6 +63,29 @@ def test_the_first_run_publishes_a_model_that_answers(published: Workplace) -> N
     labels = [label.decode() for label in served(image_bytes=tf.constant(data))["label"].numpy()]
     truth = [path.parent.name for path in sorted(published.data.glob("*/*.png"))]
     assert np.mean([a == b for a, b in zip(labels, truth, strict=True)]) > 0.6
+
+
+def test_the_report_tells_of_the_run_and_can_be_written_anew(
+    place: Workplace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = place.output / "report.html"
+    html = path.read_text()
+    assert "<title>Blessed: VGG16, accuracy " in html
+    assert f"{place.summary['metrics']['test']['accuracy']:.1%}" in html
+    for step in ("ImageExampleGen", "FeatureExtractor", "Trainer", "Evaluator"):
+        assert html.count(step) == 1, "in the chart of times"
+    assert place.summary["examples"] not in html, "a report may be passed on: it tells of no place but the settings'"
+    path.unlink()
+    assert report.main(["--output", str(place.output)]) == report.WRITTEN
+    assert path.read_text() == html
+    assert capfd.readouterr().out.splitlines()[-1] == str(path)
+
+
+def test_a_report_without_a_finished_run_is_bad_input(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert report.main(["--output", str(tmp_path)]) == report.BAD_INPUT
+    assert capfd.readouterr().err == (
+        f"error: output: '{tmp_path}' holds no run; expected the output folder of pipeline.local_run\n"
+    )
 
 
 def test_nothing_is_left_in_the_folder_for_temporary_files(published: Workplace) -> None:
@@ -115,7 +138,7 @@ def test_one_new_picture_runs_everything_that_depends_on_it(place: Workplace) ->
 
 def test_a_training_setting_runs_training_and_what_follows(place: Workplace) -> None:
     assert place.run("--set", "trainer.dropout=0.2") in (local_run.PUBLISHED, local_run.NOT_BLESSED)
-    assert place.executed() == ["Trainer", "Evaluator", "Pusher"]
+    assert place.executed() == ["Trainer", "Evaluator", "Pusher", "Report"]
 
 
 def _new_pictures(place: Workplace) -> Path:
@@ -131,7 +154,7 @@ def test_a_folder_without_classes_is_predicted_once(
     folder = _new_pictures(place)
     monkeypatch.chdir(place.root)
     assert place.run("--set", "infer=new") == local_run.PUBLISHED
-    assert place.executed() == ["BulkInferrer"]
+    assert place.executed() == ["Report", "BulkInferrer"]  # the report shows the settings
     inference = place.summary["inference"]
     assert (inference["found"], inference["predicted"], inference["failed"]) == (5, 4, 1)
     assert inference["model"] == f"{place.summary['model']}/Format-Serving"
@@ -200,10 +223,10 @@ def test_an_edit_of_the_model_code_runs_what_depends_on_it_and_no_more(place: Wo
     assert run() == []
     with (clone / "components" / "trainer" / "model.py").open("a") as file:
         file.write("\n# An edit.\n")
-    assert run() == ["Trainer", "Evaluator", "Pusher"]
+    assert run() == ["Trainer", "Evaluator", "Pusher", "Report"]
     with (clone / "components" / "transform.py").open("a") as file:
         file.write("\n# An edit.\n")
-    assert run() == ["Transform", "FeatureExtractor", "Trainer", "Evaluator", "Pusher"]
+    assert run() == ["Transform", "FeatureExtractor", "Trainer", "Evaluator", "Pusher", "Report"]
 
 
 def test_existing_splits_are_kept_and_missing_ones_cut(tmp_path: Path) -> None:
@@ -338,7 +361,7 @@ def test_ctrl_c_inside_a_beam_step_is_an_interrupt_and_the_next_run_goes_on(
     assert shown.err == "interrupted: the same command goes on where this one stopped\n"
     assert shown.out.splitlines()[-1].split()[:2] == ["FeatureExtractor", "failed"]
     assert place.run("--set", "trainer.fine_tune=false") in (local_run.PUBLISHED, local_run.NOT_BLESSED)
-    assert place.executed() == ["FeatureExtractor", "Trainer", "Evaluator", "Pusher"]
+    assert place.executed() == ["FeatureExtractor", "Trainer", "Evaluator", "Pusher", "Report"]
 
 
 def test_an_interrupt_that_a_library_swallows_still_ends_the_run(

@@ -24,6 +24,7 @@ def _lines(capfd: pytest.CaptureFixture[str], start: str, leakage: int = 0, **ch
         examples="/examples",
         model="",
         training="",
+        report="",
     )
     _show(summary._replace(**changes), Path(), Screen())
     return [line for line in capfd.readouterr().out.splitlines() if line.startswith(start)]
