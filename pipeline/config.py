@@ -8,7 +8,7 @@ import functools
 import os
 import re
 import reprlib
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, NoReturn
 
@@ -272,9 +272,14 @@ def load(
         raise UserError("\n".join(lines)) from None
 
 
-def to_yaml(config: Config) -> str:
-    """Every key with its value, as YAML in ASCII that `load` reads back to an equal configuration."""
-    return yaml.dump(config.model_dump(), Dumper=_Dumper, sort_keys=False)
+def to_yaml(config: Config, without: Collection[str] = ()) -> str:
+    """Every key with its value, as YAML in ASCII that `load` reads back to an equal configuration.
+
+    Args:
+      config: what to write.
+      without: top-level keys that are left out.
+    """
+    return yaml.dump(config.model_dump(exclude=set(without)), Dumper=_Dumper, sort_keys=False)
 
 
 # --- Reading ---

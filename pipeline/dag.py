@@ -141,7 +141,8 @@ def create_pipeline(
         model_run=train.outputs["model_run"],
         evaluation=evaluator.outputs["evaluation"],
         blessing=evaluator.outputs["blessing"],
-        configuration=to_yaml(config),
+        # What the model does not depend on is no reason to write the page again.
+        configuration=to_yaml(config, without=("output", "infer")),
         code_fingerprint=code("components.report.executor"),
     )
 
