@@ -154,7 +154,7 @@ def test_a_folder_without_classes_is_predicted_once(
     folder = _new_pictures(place)
     monkeypatch.chdir(place.root)
     assert place.run("--set", "infer=new") == local_run.PUBLISHED
-    assert place.executed() == ["BulkInferrer"]  # the report shows the settings
+    assert place.executed() == ["BulkInferrer"]
     inference = place.summary["inference"]
     assert (inference["found"], inference["predicted"], inference["failed"]) == (5, 4, 1)
     assert inference["model"] == f"{place.summary['model']}/Format-Serving"

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from PIL import Image
 from pictures import encode, exif, make_scene
+from PIL import Image
 
 from components.image_example_gen.leakage import Leak
 from components.image_example_gen.plan import Plan
