@@ -62,13 +62,19 @@ def _show(output: Path, slice_key: str | None) -> None:
         evaluations.check_slice_key(evaluation.directory, slice_key)
     screen = Screen()
     screen.line(f"evaluation  {evaluation.directory}")
-    screen.line(f"finished    {evaluation.finished:%Y-%m-%d %H:%M}")
+    screen.line(f"finished    {evaluation.finished:%Y-%m-%d %H:%M}, {'' if evaluation.blessed else 'not '}blessed")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     with screen.running("loading TFMA"), output_to(Path(os.devnull)):
         from pipeline.viewer.page import make_page
         from pipeline.viewer.server import PageServer
 
-        page = make_page(evaluation.directory, slice_key)
+        try:
+            page = make_page(evaluation.directory, slice_key)
+        except Exception as error:
+            place = str(evaluation.directory)
+            raise faults.FaultError(
+                f"the evaluation {place!r} cannot be read ({error}); run local_run again"
+            ) from error
     with PageServer(page) as server:
         screen.line(f"address     {server.address} (Ctrl-C ends it)")
         # Without a desktop, Python would start a browser in the terminal.

@@ -168,7 +168,7 @@
     }
     title({ title, hAxis, vAxis }) {
       const axes = [hAxis?.title, vAxis?.title].filter(Boolean).join(", ");
-      return [title, axes, "as a table"].filter(Boolean).join(": ");
+      return [title, axes, "the chart as a table"].filter(Boolean).join(": ");
     }
     sort(column) {
       const before = this.order?.column === column && this.order.ascending;
