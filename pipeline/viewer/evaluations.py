@@ -49,8 +49,8 @@ def history(output: Path) -> list[Evaluation]:
     Args:
       output: as for `latest`, like the errors.
     """
-    evaluations = {one.directory: one for _, one in sorted(_find(output).items(), reverse=True)}
-    return [one for one in reversed(evaluations.values()) if (one.directory / _CONFIG).is_file()]
+    made = sorted(set(_find(output).values()), key=lambda one: one.finished)
+    return [one for one in made if (one.directory / _CONFIG).is_file()]
 
 
 def slice_keys(evaluation: Path) -> list[str]:
@@ -79,7 +79,7 @@ def check_slice_key(evaluation: Path, key: str) -> None:
     allowed = slice_keys(evaluation)
     if key not in allowed:
         expected = ", ".join(map(names.escape, allowed)) or "none: it has no slices"
-        raise UserError(f"--slice: the evaluation has no slices by {names.escape(key)!r}; expected one of: {expected}")
+        raise UserError(f"--slice: the evaluation has no slices by '{names.escape(key)}'; expected one of: {expected}")
 
 
 def _find(output: Path) -> dict[int, Evaluation]:

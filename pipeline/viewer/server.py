@@ -1,6 +1,7 @@
 """Serves one page to the browsers of this machine."""
 
 import http.server
+import sys
 from http import HTTPStatus
 from typing import Any
 
@@ -32,6 +33,11 @@ class PageServer(http.server.ThreadingHTTPServer):
             "Referrer-Policy": "no-referrer",
             "Cache-Control": "no-store",
         }
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing of a browser that hangs up; anything else is a fault of this program."""
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
 
     @property
     def address(self) -> str:
