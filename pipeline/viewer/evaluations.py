@@ -59,9 +59,18 @@ def slice_keys(evaluation: Path) -> list[str]:
     Args:
       evaluation: its folder.
     """
-    config = json.loads((evaluation / _CONFIG).read_bytes())["evalConfig"]
-    specs = config.get("slicingSpecs", [])
+    specs = _config(evaluation).get("slicingSpecs", [])
     return [key for spec in specs if (key := key_of(spec.get("featureKeys", ()), spec.get("featureValues", {})))]
+
+
+def model_names(evaluation: Path) -> tuple[str, str | None]:
+    """The candidate's name in an evaluation and the baseline's, if there is one.
+
+    Args:
+      evaluation: its folder.
+    """
+    by_role = {bool(spec.get("isBaseline")): spec.get("name", "") for spec in _config(evaluation)["modelSpecs"]}
+    return by_role[False], by_role.get(True)
 
 
 def key_of(feature_keys: Iterable[str], feature_values: Mapping[str, str]) -> str:
@@ -80,6 +89,12 @@ def check_slice_key(evaluation: Path, key: str) -> None:
     if key not in allowed:
         expected = ", ".join(map(names.escape, allowed)) or "none: it has no slices"
         raise UserError(f"--slice: the evaluation has no slices by '{names.escape(key)}'; expected one of: {expected}")
+
+
+def _config(evaluation: Path) -> dict[str, Any]:
+    """TFMA's EvalConfig as JSON: its own reader takes ten seconds to import, and unpickles older formats."""
+    config: dict[str, Any] = json.loads((evaluation / _CONFIG).read_bytes())["evalConfig"]
+    return config
 
 
 def _find(output: Path) -> dict[int, Evaluation]:

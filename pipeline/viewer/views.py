@@ -68,12 +68,10 @@ def make_views(evaluation: Path, slice_key: str | None = None) -> Views:
 
 def load(evaluation: Path) -> tuple[tfma.EvalResult, tfma.EvalResult | None]:
     """Loads the candidate's results and, if there is one, the baseline's, from an evaluation's folder."""
-    only = tfma.load_eval_result(str(evaluation))
-    models = sorted(only.config.model_specs, key=lambda model: model.is_baseline)
-    if len(models) < 2:
-        return only, None
-    candidate, baseline = (tfma.load_eval_result(str(evaluation), model_name=model.name) for model in models)
-    return candidate, baseline
+    candidate, baseline = evaluations.model_names(evaluation)
+    if baseline is None:
+        return tfma.load_eval_result(str(evaluation)), None  # TFMA drops a model's name where there is only one
+    return tuple(tfma.load_eval_result(str(evaluation), model_name=name) for name in (candidate, baseline))
 
 
 def class_names(evaluation: Path) -> list[str]:

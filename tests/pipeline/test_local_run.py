@@ -19,6 +19,7 @@ from workplace import ALL_STEPS, REPOSITORY, Workplace
 
 from pipeline import local_run
 from pipeline.screen import Screen
+from pipeline.viewer import evaluations
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,7 @@ def test_an_unchanged_run_executes_nothing_and_publishes_nothing_new(
     assert place.summary["pushed_to"] == before["pushed_to"]
     assert place.summary["metrics"] == before["metrics"]
     assert place.summary["gate"] == before["gate"]
+    assert evaluations.history(place.output) == [evaluations.latest(place.output)]
     shown = capfd.readouterr()
     assert not shown.err
     lines = shown.out.splitlines()
@@ -125,6 +127,10 @@ def test_an_impossible_threshold_publishes_nothing(place: Workplace, capfd: pyte
     assert place.summary["pushed_to"] is None
     assert len(place.versions()) == 1
     assert "gate       FAILED: accuracy on overall" in capfd.readouterr().out
+    published, refused = evaluations.history(place.output)
+    assert (published.blessed, refused.blessed) == (True, False)
+    assert evaluations.latest(place.output) == refused
+    assert evaluations.slice_keys(refused.directory) == ["class_name"]
 
 
 def test_a_worse_candidate_than_the_blessed_model_is_refused(place: Workplace) -> None:

@@ -189,7 +189,7 @@ def _matrix(visit: Any, name: str = SHOWN[0]) -> dict[tuple[str, str], int]:
 
 def _expected_matrix(evaluation: Path) -> dict[tuple[str, str], int]:
     counts = results.confusion_matrix(str(evaluation), len(CLASSES))
-    return {(SHOWN[i], SHOWN[j]): count for (i, j), count in np.ndenumerate(counts) if count}
+    return {(SHOWN[i], SHOWN[j]): int(count) for (i, j), count in np.ndenumerate(counts) if count}
 
 
 def test_names_of_classes_stay_text(browser: Any, address: str):
@@ -434,6 +434,7 @@ def test_the_notebook_shows_the_same_numbers(browser: Any, evaluated: Evaluated,
         accuracy = results.overall_metrics(str(evaluation))["accuracy"]
         assert any(_is_number(cell) and float(cell) == pytest.approx(accuracy, abs=1e-5) for cell in _cells(table))
     assert len(outputs["image/png"]) == 1
+    assert outputs["printed"] == [f"{evaluated.refused} not blessed\n"], "no log noise"
 
     file = tmp_path / "notebook.html"
     file.write_text(f'<!doctype html><meta charset="utf-8">{slices}{frame}')
@@ -457,7 +458,7 @@ def _outputs(evaluated: Evaluated) -> dict[str, list[str]]:
         client.execute()
     found: dict[str, list[str]] = {}
     for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
-        for kind, text in output.get("data", {}).items():
+        for kind, text in output.get("data", {"printed": output.get("text")}).items():
             found.setdefault(kind, []).append(text)
     return found
 
