@@ -70,11 +70,11 @@ def _show(output: Path, slice_key: str | None) -> None:
 
         try:
             page = make_page(evaluation.directory, slice_key)
+        except faults.FaultError:
+            raise
         except Exception as error:
             place = str(evaluation.directory)
-            raise faults.FaultError(
-                f"the evaluation {place!r} cannot be read ({error}); run local_run again"
-            ) from error
+            raise faults.FaultError(f"the evaluation {place!r} cannot be read ({error})") from error
     with PageServer(page) as server:
         screen.line(f"address     {server.address} (Ctrl-C ends it)")
         # Without a desktop, Python would start a browser in the terminal.

@@ -17,7 +17,7 @@
     .frame { overflow: auto; max-height: 32rem; }
     svg { display: block; width: 100%; max-width: 60rem; height: 8rem; background: #f6f8fa; fill: #54aeff; }
     svg .highlighted { fill: #0969da; }
-    svg + .frame { max-height: 14rem; }`;
+    .chart { max-height: 14rem; }`; // TFMA leaves a chart no more room
   const SVG = "http://www.w3.org/2000/svg";
   const SHOWN_ELEMENT = /^<tfma-[a-z0-9-]+ [^<>]*><\/tfma-[a-z0-9-]+>$/;
 
@@ -47,8 +47,10 @@
   }
 
   function arrayToDataTable([labels, ...rows]) {
-    const table = new DataTable({ cols: labels });
-    table.addRows(rows);
+    // A column with a role, such as a tooltip, tells how to draw another one.
+    const shown = [...labels.keys()].filter((column) => !labels[column]?.role);
+    const table = new DataTable({ cols: shown.map((column) => labels[column]) });
+    table.addRows(rows.map((row) => shown.map((column) => row[column])));
     return table;
   }
 
@@ -141,7 +143,12 @@
       const style = document.createElement("style");
       style.textContent = STYLE;
       const table = document.createElement("table");
-      if (this.type !== "Table") table.createCaption().textContent = this.title(options);
+      const frame = document.createElement("div");
+      frame.className = "frame";
+      if (this.type !== "Table") {
+        frame.classList.add("chart");
+        table.createCaption().textContent = this.title(options);
+      }
       const header = table.createTHead().insertRow();
       data.labels.forEach((label, column) => {
         const cell = document.createElement("th");
@@ -156,8 +163,6 @@
         element.addEventListener("click", () => this.select(index));
         return element;
       });
-      const frame = document.createElement("div");
-      frame.className = "frame";
       frame.append(table);
       this.container.replaceChildren(style, ...this.drawing(), frame);
       this.setSelection(this.selection);
@@ -171,8 +176,7 @@
       return [title, axes, "the chart as a table"].filter(Boolean).join(": ");
     }
     sort(column) {
-      const before = this.order?.column === column && this.order.ascending;
-      this.order = { column, ascending: !before };
+      this.order = { column, ascending: !(this.order?.column === column && this.order.ascending) };
       const sign = this.order.ascending ? 1 : -1;
       const sorted = [...this.rows.keys()].sort(
         (a, b) => sign * compare(this.rows[a][column].v, this.rows[b][column].v),

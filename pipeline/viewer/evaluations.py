@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from components import names
 from components.errors import UserError
-from pipeline.faults import METADATA_FILE, raise_if_known
+from pipeline.faults import METADATA_FILE, FaultError, raise_if_known
 
 _CONFIG = "eval_config.json"
 
@@ -58,6 +58,9 @@ def slice_keys(evaluation: Path) -> list[str]:
 
     Args:
       evaluation: its folder.
+
+    Raises:
+      FaultError: it is damaged.
     """
     specs = _config(evaluation).get("slicingSpecs", [])
     return [key for spec in specs if (key := key_of(spec.get("featureKeys", ()), spec.get("featureValues", {})))]
@@ -93,7 +96,10 @@ def check_slice_key(evaluation: Path, key: str) -> None:
 
 def _config(evaluation: Path) -> dict[str, Any]:
     """TFMA's EvalConfig as JSON: its own reader takes ten seconds to import, and unpickles older formats."""
-    config: dict[str, Any] = json.loads((evaluation / _CONFIG).read_bytes())["evalConfig"]
+    try:
+        config: dict[str, Any] = json.loads((evaluation / _CONFIG).read_bytes())["evalConfig"]
+    except (OSError, ValueError, KeyError) as error:
+        raise FaultError(f"the evaluation {str(evaluation)!r} cannot be read ({_CONFIG}: {error})") from error
     return config
 
 
@@ -106,8 +112,6 @@ def _find(output: Path) -> dict[int, Evaluation]:
         )
     try:
         found = _read(output, store_file)
-    except UserError:
-        raise
     except Exception as error:
         raise_if_known(error, output)
         raise UserError(f"the metadata store {str(store_file)!r} cannot be read ({error})") from error

@@ -6,7 +6,7 @@ import html
 import importlib.resources
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jinja2
 import markupsafe
@@ -32,7 +32,6 @@ class Page(NamedTuple):
 def make_page(evaluation: Path, slice_key: str | None = None) -> Page:
     """Makes the page of an evaluation. The arguments are those of `views.make_views`."""
     shown = views.make_views(evaluation, slice_key)
-    classes = views.class_names(evaluation)
     scripts = [_own("charts.js"), _bundle(), _own("page.js")]
     hashes = " ".join(f"'sha256-{_sha256(script)}'" for script in scripts)
     # TFMA's elements bring their styles with them.
@@ -44,11 +43,8 @@ def make_page(evaluation: Path, slice_key: str | None = None) -> Page:
         policy=policy,
         css=markupsafe.Markup(_own("page.css")),
         directory=names.escape(str(evaluation)),
-        classes=classes,
         views=shown,
-        data=_json(
-            {**{kind: [view._asdict() for view in of] for kind, of in shown._asdict().items()}, "classes": classes}
-        ),
+        data=_json(shown),
         scripts=map(markupsafe.Markup, scripts),
     )
     return Page(content, policy)
@@ -77,9 +73,11 @@ def _bundle() -> str:
     return file.read_text(encoding="utf-8").replace("</script", r"<\/script").replace("<!--", r"<\!--")
 
 
-def _json(value: Any) -> markupsafe.Markup:
+def _json(shown: views.Views) -> markupsafe.Markup:
     """JSON for a script element, which no text in it can end."""
-    return markupsafe.Markup(json.dumps(value, allow_nan=False).replace("<", r"\u003c"))
+    by_kind = {kind: [view._asdict() for view in getattr(shown, kind)] for kind in ("slicing", "comparisons", "plots")}
+    text = json.dumps({"classes": shown.classes, **by_kind}, allow_nan=False)
+    return markupsafe.Markup(text.replace("<", r"\u003c"))
 
 
 def _sha256(script: str) -> str:

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.slicer import slicer_lib
 from tensorflow_model_analysis.view import util
 
 from components import labels, names
+from pipeline.faults import FaultError
 from pipeline.viewer import evaluations
 
 _SUB_KEYS = {"classId": "class_id", "topK": "top_k", "k": "k"}
@@ -34,11 +36,13 @@ class Views(NamedTuple):
     """All that is shown of an evaluation.
 
     Attributes:
+      classes: class names by class id, escaped; none where the model is gone.
       slicing: metrics, a view a slicing spec, for tfma-nb-slicing-metrics.
       comparisons: candidate and baseline, a view a slice, for tfma-nb-time-series; none without a baseline.
       plots: such as the confusion matrix, a view a slice and plot, for tfma-nb-plot.
     """
 
+    classes: list[str]
     slicing: list[View]
     comparisons: list[View]
     plots: list[View]
@@ -50,8 +54,13 @@ def make_views(evaluation: Path, slice_key: str | None = None) -> Views:
     Args:
       evaluation: its folder.
       slice_key: one of `evaluations.slice_keys`; None for all of them. The whole test split always takes part.
+
+    Raises:
+      FaultError: it holds no metrics.
     """
     candidate, baseline = load(evaluation)
+    if not candidate.slicing_metrics:  # TFMA takes a damaged file for an empty one
+        raise FaultError(f"the evaluation {str(evaluation)!r} cannot be read (no metrics in it)")
     by_key = {
         evaluations.key_of(spec.feature_keys, spec.feature_values): slicer_lib.SingleSliceSpec(spec=spec)
         for spec in candidate.config.slicing_specs
@@ -60,6 +69,7 @@ def make_views(evaluation: Path, slice_key: str | None = None) -> Views:
     found = [(key, spec, _slices(candidate, spec)) for key, spec in specs]
     slices = [where for _, _, matching in found for where in matching]
     return Views(
+        classes=_classes(candidate),
         slicing=[_slicing(candidate, key, spec) for key, spec, matching in found if matching],
         comparisons=[_comparison(candidate, baseline, where) for where in slices] if baseline else [],
         plots=[plot for where in slices for plot in _plots(candidate, where)],
@@ -74,17 +84,15 @@ def load(evaluation: Path) -> tuple[tfma.EvalResult, tfma.EvalResult | None]:
     return tuple(tfma.load_eval_result(str(evaluation), model_name=name) for name in (candidate, baseline))
 
 
-def class_names(evaluation: Path) -> list[str]:
-    """Class names by class id, escaped; none where the model is gone."""
-    candidate, _ = load(evaluation)
-    assets = Path(candidate.model_location) / labels.ASSETS
-    found = labels.read_labels(str(assets)) if (assets / labels.FILE_NAME).is_file() else []
-    return [names.escape(name) for name in found]
-
-
 def title(where: _Slice) -> str:
     """A slice's name as TFMA writes it, escaped."""
     return names.escape(slicer_lib.stringify_slice_key(where))
+
+
+def _classes(result: tfma.EvalResult) -> list[str]:
+    assets = Path(result.model_location) / labels.ASSETS
+    found = labels.read_labels(str(assets)) if (assets / labels.FILE_NAME).is_file() else []
+    return [names.escape(name) for name in found]
 
 
 def _slices(result: tfma.EvalResult, spec: slicer_lib.SingleSliceSpec) -> list[_Slice]:
@@ -106,7 +114,7 @@ def _comparison(candidate: tfma.EvalResult, baseline: tfma.EvalResult, where: _S
         result._replace(model_location=name, data_location="test")
         for name, result in (("candidate", candidate), ("last blessed", baseline))
     ]
-    results = tfma.make_eval_results(named, tfma.constants.MODEL_CENTRIC_MODE)
+    results = tfma.make_eval_results(named, constants.MODEL_CENTRIC_MODE)
     data = util.get_time_series(results, _exactly(where), display_full_path=False)
     return View(title(where), data, {"isModelCentric": True})
 

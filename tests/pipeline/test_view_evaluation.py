@@ -381,9 +381,14 @@ def test_what_cannot_be_shown_is_told_in_one_line(copy: Evaluated, tmp_path: Pat
     assert "is damaged" in capfd.readouterr().err
 
 
-def test_a_damaged_evaluation_is_told_in_one_line(copy: Evaluated, capfd: pytest.CaptureFixture[str]):
-    (copy.refused / "eval_config.json").write_text("{")
-    assert view_evaluation.main(["--output", str(copy.output)]) == view_evaluation.FAILED
+@pytest.mark.parametrize("options", [(), ("--slice", "class_name")])
+@pytest.mark.parametrize("pattern", ["eval_config.json", "metrics*"])
+def test_a_damaged_evaluation_is_told_in_one_line(
+    copy: Evaluated, capfd: pytest.CaptureFixture[str], pattern: str, options: tuple[str, ...]
+):
+    (file,) = copy.refused.glob(pattern)
+    file.write_text("{ damaged")
+    assert view_evaluation.main(["--output", str(copy.output), *options]) == view_evaluation.FAILED
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith(f"error: the evaluation '{copy.refused}' cannot be read (")
 
