@@ -20,6 +20,7 @@ from workplace import ALL_STEPS, REPOSITORY, Workplace
 
 from pipeline import local_run, report
 from pipeline.screen import Screen
+from pipeline.viewer import evaluations
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,7 @@ def test_an_unchanged_run_executes_nothing_and_publishes_nothing_new(
     assert place.summary["pushed_to"] == before["pushed_to"]
     assert place.summary["metrics"] == before["metrics"]
     assert place.summary["gate"] == before["gate"]
+    assert evaluations.history(place.output) == [evaluations.latest(place.output)]
     shown = capfd.readouterr()
     assert not shown.err
     lines = shown.out.splitlines()
@@ -195,6 +197,10 @@ def test_an_impossible_threshold_publishes_nothing_and_predicts_with_the_last_bl
     assert "gate       FAILED: accuracy on overall" in shown
     assert place.summary["inference"]["model"] == f"{blessed}/Format-Serving"
     assert "predicted  4 of 5 files by the last blessed model, 1 could not be: " in shown
+    published, refused = evaluations.history(place.output)
+    assert (published.blessed, refused.blessed) == (True, False)
+    assert evaluations.latest(place.output) == refused
+    assert evaluations.slice_keys(refused.directory) == ["class_name", "size_range", "brightness_range"]
 
 
 def test_a_worse_candidate_than_the_blessed_model_is_refused(place: Workplace) -> None:
