@@ -4,13 +4,13 @@
     mysql://mariadb:3306/metadata?credentials=/secrets/metadata           MySQL or MariaDB
     grpc://metadata-store:8080                                            a server of ML Metadata's own
 
-The folder of credentials is a mounted secret: `username` and `password`, and, for TLS, `ca.crt` and, where the server
-asks for them, `tls.crt` and `tls.key`. Kubernetes itself names them so in its secrets.
+The folder of credentials is a mounted secret with the files `username` and `password`. With a `ca.crt` in it, the
+connection is encrypted; ML Metadata's client still does not check that the server is the right one.
 """
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from components.errors import UserError
@@ -18,7 +18,7 @@ from components.errors import UserError
 if TYPE_CHECKING:
     from ml_metadata.proto import metadata_store_pb2
 
-    Config = metadata_store_pb2.ConnectionConfig | metadata_store_pb2.MetadataStoreClientConfig
+    Config: TypeAlias = metadata_store_pb2.ConnectionConfig | metadata_store_pb2.MetadataStoreClientConfig
 
 EXPECTED = "sqlite:///ABSOLUTE/FILE, mysql://HOST:PORT/DATABASE?credentials=FOLDER or grpc://HOST:PORT"
 _PORTS = {"mysql": 3306, "grpc": 8080}
@@ -62,14 +62,14 @@ def parse(text: str, option: str = "--metadata") -> Address:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise UserError(f"{option}: got {_without_user(text)!r}, expected {EXPECTED}") from None
+        raise UserError(f"{option}: got {_shown(text)!r}, expected {EXPECTED}") from None
     if "@" in parts.netloc:
         raise UserError(
             f"{option}: a user name or password must not be in the address, where everybody sees it; "
             f"mount a secret with the files 'username' and 'password' and add ?credentials=FOLDER"
         )
     if parts.fragment or not _is_complete(parts):
-        raise UserError(f"{option}: got {text!r}, expected {EXPECTED}")
+        raise UserError(f"{option}: got {_shown(text)!r}, expected {EXPECTED}")
     if parts.scheme == "sqlite":
         return Address("sqlite", file=parts.path)
     return Address(
@@ -95,9 +95,10 @@ def _is_complete(parts: SplitResult) -> bool:
     return False
 
 
-def _without_user(text: str) -> str:
+def _shown(text: str) -> str:
+    """Without a user, a password or whatever somebody may have taken for a place to put them."""
     scheme, _, rest = text.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}" if rest else text
 
 
 def connect(address: Address) -> "Config":
@@ -126,10 +127,8 @@ def _mysql(address: Address) -> Any:
         folder = Path(address.credentials)
         config.user, config.password = _read(folder / "username"), _read(folder / "password")
         if (folder / "ca.crt").exists():
+            # To ask for verification makes the client refuse every server, the right one too.
             config.ssl_options.ca = str(folder / "ca.crt")
-            config.ssl_options.verify_server_cert = True
-        if (folder / "tls.crt").exists():
-            config.ssl_options.cert, config.ssl_options.key = str(folder / "tls.crt"), str(folder / "tls.key")
     return config
 
 

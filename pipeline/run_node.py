@@ -9,15 +9,17 @@ import contextlib
 import fcntl
 import importlib.metadata
 import json
+import logging
 import os
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components import weights
+from components import progress, weights
 from components.errors import UserError
 from pipeline import connection
 from pipeline.command import BAD_INPUT, FAILED, INTERRUPTED, interrupts
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from tfx.types import Artifact
 
 DONE = 0
+_PROGRESS_SECONDS = 30
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code, line = INTERRUPTED, "interrupted: a retry goes on where this attempt stopped"
     with interrupts() as interrupted:
         try:
+            _log_to_pod()
             _start(options)
             return DONE
         except KeyboardInterrupt:
@@ -81,6 +85,24 @@ def _parser() -> argparse.ArgumentParser:
         help="where KFP looks for an output's file",
     )
     return parser
+
+
+def _log_to_pod() -> None:
+    """Kubernetes collects what a container prints: there go the steps' own log and their progress."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+    log = logging.getLogger("components")
+    log.setLevel(logging.INFO)
+    log.handlers = [handler]
+    shown = time.monotonic()
+
+    def show(done: int, total: int, unit: str) -> None:
+        nonlocal shown
+        if time.monotonic() - shown >= _PROGRESS_SECONDS:
+            shown = time.monotonic()
+            print(f"{done} of {total} {unit}", flush=True)
+
+    progress.listen(show)
 
 
 def _start(options: argparse.Namespace) -> None:
