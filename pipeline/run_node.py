@@ -93,7 +93,7 @@ def _log_to_pod() -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
     log = logging.getLogger("components")
     log.setLevel(logging.INFO)
-    log.handlers = [handler]
+    log.handlers, log.propagate = [handler], False
     shown = time.monotonic()
 
     def show(done: int, total: int, unit: str) -> None:
