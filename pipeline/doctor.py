@@ -5,6 +5,7 @@ Exit codes: 0 nothing is wrong; 5 something is, a line each; 2 bad usage; 1 anyt
 
 import argparse
 import contextlib
+import functools
 import importlib
 import importlib.metadata
 import os
@@ -71,12 +72,20 @@ def _parser() -> argparse.ArgumentParser:
 def _examinations(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "python", lambda: f"{platform.python_version()} on {platform.libc_ver()[1]}, {os.cpu_count()} processors"
     for package in _PACKAGES:
-        yield "package", lambda package=package: f"{package} {importlib.metadata.version(package)}"
+        yield "package", functools.partial(_version, package)
     for module in _MODULES:
-        yield "import", lambda module=module: importlib.import_module(module).__name__
-    yield "gpu", lambda: _gpus(options.gpu)
+        yield "import", functools.partial(_import, module)
+    yield "gpu", functools.partial(_gpus, options.gpu)
     for backbone in options.weights:
-        yield "weights", lambda backbone=backbone: _weights(backbone, options.fetch)
+        yield "weights", functools.partial(_weights, backbone, options.fetch)
+
+
+def _version(package: str) -> str:
+    return f"{package} {importlib.metadata.version(package)}"
+
+
+def _import(module: str) -> str:
+    return importlib.import_module(module).__name__
 
 
 def _gpus(is_needed: bool) -> str:

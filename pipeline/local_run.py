@@ -20,7 +20,12 @@ from components.image_example_gen import layout
 from components.sample_data import write_sample
 from pipeline import config as configuration
 from pipeline import faults, run_lock
-from pipeline.command import BAD_INPUT, FAILED, INTERRUPTED, NOT_BLESSED, PUBLISHED, interrupts
+from pipeline.command import BAD_INPUT as BAD_INPUT  # by these names, this module's exit codes
+from pipeline.command import FAILED as FAILED
+from pipeline.command import INTERRUPTED as INTERRUPTED
+from pipeline.command import NOT_BLESSED as NOT_BLESSED
+from pipeline.command import PUBLISHED as PUBLISHED
+from pipeline.command import interrupts
 from pipeline.screen import Screen, error_line, output_to
 
 if TYPE_CHECKING:

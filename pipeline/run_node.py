@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from components import progress, weights
 from components.errors import UserError
-from pipeline import connection
+from pipeline import connection, faults
 from pipeline.command import BAD_INPUT, FAILED, INTERRUPTED, interrupts
 from pipeline.config import Config
 from pipeline.kubeflow import parameters
@@ -41,14 +41,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code, line = INTERRUPTED, "interrupted: a retry goes on where this attempt stopped"
     with interrupts() as interrupted:
         try:
-            _log_to_pod()
             _start(options)
             return DONE
         except KeyboardInterrupt:
             pass
-        except UserError as error:
+        except (UserError, faults.FaultError) as error:
             if not interrupted.is_set():
-                code, line = BAD_INPUT, f"error: {error}"
+                code = BAD_INPUT if isinstance(error, UserError) else FAILED
+                line = f"error: {error}"
         except Exception as error:
             if not interrupted.is_set():
                 traceback.print_exc()
@@ -119,6 +119,7 @@ def _start(options: argparse.Namespace) -> None:
     config = parameters.to_config(values)
     weights.check(config.backbone.weights)
     store = connection.connect(connection.parse(options.metadata))
+    _log_to_pod()
     _run(options, config, store, executor_input.get("outputs", {}))
 
 
@@ -153,6 +154,7 @@ def _run(options: argparse.Namespace, config: Config, store: "connection.Config"
     if is_local:
         _share_weights(options.pipeline_root)
     pipeline, node = _compile(options, config, store)
+    _check_metadata(store, options.metadata)
     with _only_attempt(options.pipeline_root, options.node) if is_local else contextlib.nullcontext():
         artifacts = _launch(pipeline, node, store, is_local)
     if told:
@@ -196,6 +198,18 @@ def _compile(
     return pipeline, nodes[options.node]
 
 
+def _check_metadata(store: "connection.Config", address: str) -> None:
+    from pipeline.roomy_metadata import RoomyMetadata
+
+    try:
+        with RoomyMetadata(store):
+            pass
+    except RuntimeError as error:
+        raise faults.FaultError(
+            f"the metadata store {connection.parse(address)} cannot be reached, or does not let this user in: {error}"
+        ) from error
+
+
 @contextlib.contextmanager
 def _only_attempt(root: str, node: str) -> Iterator[None]:
     """Lets one process at a time run a node, as two runs may share the root: the second finds the work done.
@@ -231,7 +245,7 @@ def _launch(
     execution_id, state = launch(pipeline, node)
     print(f"{name}: {state}", flush=True)
     if state == "failed":
-        raise UserError(f"{name}: its inputs could not be resolved; the log above tells why")
+        raise faults.FaultError(f"{name} failed: its inputs could not be resolved; the log above tells why")
     if is_local:
         leftovers.clear_unfinished(root, name)
     with RoomyMetadata(store) as handle:

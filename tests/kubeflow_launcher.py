@@ -22,6 +22,12 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 REPOSITORY = Path(__file__).parent.parent
 RUN_ID = "{{$.pipeline_job_uuid}}"
+_PYTHON_TYPES: dict[str, Any] = {
+    "STRING": str,
+    "BOOLEAN": bool,
+    "NUMBER_INTEGER": (int, float),
+    "NUMBER_DOUBLE": (int, float),
+}
 _TYPES = pipeline_spec_pb2.ParameterType.ParameterTypeEnum
 
 
@@ -95,7 +101,7 @@ def _run_node(arguments: list[str], log: str, dies_in: str) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
         listen = progress.listen
-        progress.listen = lambda _: listen(die)
+        progress.listen = lambda listener: listen(die)  # type: ignore[misc]
     sys.exit(run_node.main(arguments))
 
 
@@ -162,8 +168,7 @@ class Kubeflow:
         values = {**defaults, **changes}
         for name, value in values.items():
             kind = _TYPES.Name(known[name].parameter_type)
-            fits = {"STRING": str, "BOOLEAN": bool, "NUMBER_INTEGER": (int, float), "NUMBER_DOUBLE": (int, float)}[kind]
-            assert isinstance(value, fits), (name, value, kind)
+            assert isinstance(value, _PYTHON_TYPES[kind]), (name, value, kind)
         return values
 
     def _run_task(self, run_id: str, name: str, task: Any, parameters: Mapping[str, Any]) -> Done:
@@ -199,7 +204,7 @@ class Kubeflow:
         }
         container = self._executors[component.executor_label]["container"]
         code, log = self._run([_resolve(part, placeholders) for part in (*container["command"], *container["args"])])
-        output = {}
+        output: dict[str, Any] = {}
         if not code:
             # As strict as the launcher: an unknown field is an error, and so is an output parameter without a value.
             message = json_format.Parse(told.read_text(), pipeline_spec_pb2.ExecutorOutput()) if told.exists() else None

@@ -60,7 +60,7 @@ def running(folder: Path, password: str) -> Iterator[Server]:
     me = f"--user={os.environ.get('USER', 'root')}" if os.geteuid() else "--user=root"
     install = [_find("mariadb-install-db"), "--no-defaults", f"--datadir={data}", me]
     install += ["--auth-root-authentication-method=normal", "--skip-test-db"]
-    subprocess.run(install, check=True, capture_output=True)
+    subprocess.run([str(part) for part in install], check=True, capture_output=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

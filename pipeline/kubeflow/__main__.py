@@ -4,7 +4,9 @@ Exit codes: 0 done; 2 bad input or configuration; 1 anything else.
 """
 
 import argparse
+import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -93,6 +95,8 @@ def _compile(options: argparse.Namespace) -> None:
     deployment = checked.deployment(options, config)
     output = checked.output_file(options.output)
 
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.simplefilter("ignore")  # the libraries' talk of their own futures
     from pipeline.kubeflow.compiler import compile_pipeline
 
     compile_pipeline(config, deployment, output)
@@ -107,6 +111,7 @@ def _submit(options: argparse.Namespace) -> None:
     values = {one.name: one.default for one in parameters.of_config(config) if one.key in changed}
     token = checked.token(options.token_file)
 
+    warnings.simplefilter("ignore")
     from pipeline.kubeflow.submit import submit
 
     print(f"started {submit(options.file, values, options.host, options.experiment, options.namespace, token)}")
