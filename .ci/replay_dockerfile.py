@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Replays a Dockerfile in folders instead of images, where there is no Docker: as root on Debian.
 
-    python3 .ci/replay_dockerfile.py FOLDER [--build-arg NAME=VALUE ...]
+    python3 .ci/replay_dockerfile.py FOLDER [--build-arg NAME=VALUE ...] [--run COMMAND]
 
-The last stage becomes FOLDER/image, with its environment in FOLDER/image.env and its user in FOLDER/image.user. A stage
-whose base is debian:13-slim starts from debootstrap's smallest Debian 13. Known are FROM, ARG, ENV, WORKDIR, COPY, RUN,
-USER and CMD, as this project's Dockerfile uses them; anything else stops the replay.
+Each stage becomes a folder in FOLDER, the last one FOLDER/image, in which COMMAND is run at last. A stage that was made
+before from the same instructions and files is kept. A stage whose base is debian:13-slim starts from debootstrap's
+smallest Debian 13. Known are FROM, ARG, ENV, WORKDIR, COPY, RUN, USER and CMD, as this project's Dockerfile uses them;
+anything else stops the replay.
 """
 
 import argparse
+import hashlib
 import os
 import re
 import shlex
@@ -83,6 +85,8 @@ class Stage:
         self.workdir = base.workdir if base else "/"
         self.user = base.user if base else "0:0"
         self.arguments: dict[str, str] = {}
+        self.digest = ""
+        self.is_made = False
 
     @property
     def variables(self) -> dict[str, str]:
@@ -144,8 +148,18 @@ class Replay:
         self._stages: dict[str, Stage] = {}
         self.stage: Stage | None = None
 
+    def do_all(self, instructions: list[Instruction]) -> None:
+        """Does the instructions of a Dockerfile; `do` tells what may be raised."""
+        starts = [index for index, one in enumerate(instructions) if one.name == "FROM"]
+        for start, end in zip(starts, [*starts[1:], len(instructions)], strict=True):
+            self._begin(instructions[start].rest, self._digest(instructions[start:end]))
+            for instruction in instructions[start + 1 : end]:
+                self.do(instruction)
+            self._now.is_made = True
+            (self._folder / f"{self._now.root.name}.digest").write_text(self._now.digest)
+
     def do(self, instruction: Instruction) -> None:
-        """Does one instruction.
+        """Does one instruction. In a stage that is kept, only what the next ones have to know is done.
 
         Raises:
           UnknownInstructionError: it is none that is known.
@@ -156,14 +170,32 @@ class Replay:
             raise UnknownInstructionError(f"{instruction.name}: this replay does not know it")
         act(instruction.rest)
 
-    def _from(self, rest: str) -> None:
+    def _begin(self, rest: str, digest: str) -> None:
         image, _, name = rest.partition(" AS ")
         name = name or "image"
         root = self._folder / name
         base = self._stages.get(image)
-        subprocess.run(["rm", "-rf", str(root)], check=True)
-        subprocess.run(["cp", "--archive", str(base.root if base else self._base(image)), str(root)], check=True)
         self.stage = self._stages[name] = Stage(root, base)
+        self.stage.digest = digest
+        made = self._folder / f"{name}.digest"
+        if made.exists() and made.read_text() == digest:
+            self.stage.is_made = True
+            return
+        made.unlink(missing_ok=True)
+        source = base.root if base else self._base(image)
+        subprocess.run(["rm", "-rf", str(root)], check=True)
+        subprocess.run(["cp", "--archive", str(source), str(root)], check=True)
+
+    def _digest(self, instructions: list[Instruction]) -> str:
+        """Of all that a stage is made from: the stages before it, its instructions, their arguments and files."""
+        digest = hashlib.sha256(repr([stage.digest for stage in self._stages.values()]).encode())
+        digest.update(repr((instructions, sorted(self._arguments.items()))).encode())
+        copied = [one.rest.split()[:-1] for one in instructions if one.name == "COPY" and "--from=" not in one.rest]
+        for source in (_CONTEXT / name for names in copied for name in names):
+            files = sorted(path for path in source.rglob("*") if "__pycache__" not in path.parts) or [source]
+            for file in filter(Path.is_file, files):
+                digest.update(f"{file}\0".encode() + file.read_bytes())
+        return digest.hexdigest()
 
     def _base(self, image: str) -> Path:
         if image not in BASES:
@@ -192,6 +224,8 @@ class Replay:
         self._now.user = rest
 
     def _copy(self, rest: str) -> None:
+        if self._now.is_made:
+            return
         *sources, target = shlex.split(expand(rest, self._now.variables))
         if sources[0].startswith("--from="):
             stage = self._stages[sources.pop(0).removeprefix("--from=")]
@@ -204,7 +238,8 @@ class Replay:
         self._now.copy(paths, target)
 
     def _run(self, rest: str) -> None:
-        self._now.run(rest)
+        if not self._now.is_made:
+            self._now.run(rest)
 
     def _cmd(self, rest: str) -> None:
         """Only tells what a container would start with."""
@@ -220,17 +255,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Replays the Dockerfile in folders instead of images.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--run", metavar="COMMAND", help="shell command to run in the image at last")
     options = parser.parse_args()
     folder = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     replay = Replay(folder, dict(text.split("=", 1) for text in options.build_arg))
-    for instruction in parse((_CONTEXT / "Dockerfile").read_text()):
-        replay.do(instruction)
-    assert replay.stage
-    environment = replay.stage.environment
-    (folder / "image.env").write_text("".join(f"{name}={value}\n" for name, value in environment.items()))
-    (folder / "image.user").write_text(f"{replay.stage.user}\n")
+    replay.do_all(parse((_CONTEXT / "Dockerfile").read_text()))
+    if options.run:
+        assert replay.stage
+        replay.stage.run(options.run)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        main()
+    except (UnknownInstructionError, subprocess.CalledProcessError) as error:
+        sys.exit(f"error: {error}")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from workplace import REPOSITORY
@@ -40,27 +41,71 @@ def test_what_dockerignore_lets_through_is_what_is_named() -> None:
         replay_dockerfile.in_context("!a\n*\n")
 
 
-def test_a_stage_sees_its_arguments_copies_from_others_and_stops_at_what_is_unknown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "trixie").mkdir()
-    replay = replay_dockerfile.Replay(tmp_path, {"GPU": "1"})
-    text = "FROM debian:13-slim AS first\nWORKDIR /a\nCOPY LICENSE configs/default.yaml ./\nARG GPU=\nARG TEST=2\n"
-    for instruction in replay_dockerfile.parse(text):
-        replay.do(instruction)
-    assert replay.stage.variables["GPU"] == "1"
-    assert replay.stage.variables["TEST"] == "2"
-    for instruction in replay_dockerfile.parse(
-        "FROM first\nENV PATH=/a:$PATH\nCOPY --from=first /a /b\nUSER 1000:1000"
-    ):
-        replay.do(instruction)
-    assert sorted(path.name for path in (tmp_path / "image" / "b").iterdir()) == ["LICENSE", "default.yaml"]
+@pytest.fixture
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "context"
+    (folder / "code" / "__pycache__").mkdir(parents=True)
+    (folder / "code" / "a.py").write_text("a = 1")
+    (folder / "LICENSE").write_text("all")
+    (folder / ".dockerignore").write_text("*\n!code\n!LICENSE\n**/__pycache__\n")
+    (tmp_path / "roots" / "trixie").mkdir(parents=True)
+    monkeypatch.setattr(replay_dockerfile, "_CONTEXT", folder)
+    return folder
+
+
+_STAGES = """
+FROM debian:13-slim AS first
+WORKDIR /a
+COPY LICENSE ./
+ARG GPU=
+ARG TEST=2
+FROM first
+ENV PATH=/a:$PATH
+COPY code code
+COPY --from=first /a /b
+USER 1000:1000
+"""
+
+
+def _replay(folder: Path, text: str = _STAGES, **arguments: str) -> Any:
+    replay = replay_dockerfile.Replay(folder / "roots", arguments)
+    replay.do_all(replay_dockerfile.parse(text))
+    return replay
+
+
+def test_a_stage_begins_with_another_and_takes_files_from_it(tmp_path: Path, context: Path) -> None:
+    replay = _replay(tmp_path, GPU="1")
+    image = tmp_path / "roots" / "image"
+    files = sorted(str(path.relative_to(image)) for path in image.rglob("*") if path.is_file())
+    assert files == ["a/LICENSE", "a/code/a.py", "b/LICENSE"]
     assert replay.stage.environment["PATH"].startswith("/a:/usr/local/sbin:")
-    assert "GPU" not in replay.stage.variables
     assert replay.stage.user == "1000:1000"
-    for unknown in ("ADD a b", "FROM alpine", "COPY tests /x"):
-        with pytest.raises(replay_dockerfile.UnknownInstructionError):
-            replay.do(replay_dockerfile.parse(unknown)[0])
+    assert "GPU" not in replay.stage.variables, "an argument ends with its stage"
+    assert _replay(tmp_path, _STAGES.partition("FROM first")[0], GPU="1").stage.variables.items() >= {
+        ("GPU", "1"),
+        ("TEST", "2"),
+    }
+
+
+def test_a_stage_is_made_again_only_where_something_of_it_changed(tmp_path: Path, context: Path) -> None:
+    def kept(**arguments: str) -> list[bool]:
+        for name in ("first", "image"):
+            (tmp_path / "roots" / name / f"made-{name}").touch()
+        _replay(tmp_path, **arguments)
+        return [(tmp_path / "roots" / name / f"made-{name}").exists() for name in ("first", "image")]
+
+    _replay(tmp_path)
+    assert kept() == [True, True]
+    (context / "code" / "a.py").write_text("a = 2")
+    assert kept() == [True, False]
+    assert (tmp_path / "roots" / "image" / "a" / "code" / "a.py").read_text() == "a = 2"
+    assert kept(GPU="1") == [False, False]
+
+
+@pytest.mark.parametrize("line", ["ADD a b", "FROM alpine", "COPY tests /x"])
+def test_what_the_replay_does_not_know_stops_it(line: str, tmp_path: Path, context: Path) -> None:
+    with pytest.raises(replay_dockerfile.UnknownInstructionError):
+        _replay(tmp_path, line if line.startswith("FROM") else f"{_STAGES}{line}")
 
 
 def test_an_edit_of_the_code_installs_nothing_again_and_nothing_runs_as_root() -> None:
