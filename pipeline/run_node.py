@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 DONE = 0
 _PROGRESS_SECONDS = 30
+# Where Keras and this project keep them.
+_WEIGHTS = ("~/.keras/models", "~/.cache/image-classification-pipeline")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -143,7 +145,9 @@ def _executor_input(text: str) -> dict[str, Any]:
 
 
 def _share_weights(root: str) -> None:
-    """Lets the steps fetch ImageNet weights once, unless the image or a volume brings them."""
+    """Lets the steps fetch ImageNet weights once, into the pipeline root, unless the image brings some."""
+    if any(os.path.isdir(os.path.expanduser(folder)) for folder in _WEIGHTS):
+        return
     for variable in ("KERAS_HOME", "XDG_CACHE_HOME"):
         os.environ.setdefault(variable, os.path.join(root, ".cache", variable.partition("_")[0].lower()))
 

@@ -9,8 +9,6 @@ from tfx.orchestration import metadata
 from pipeline import leftovers
 from pipeline.roomy_metadata import RoomyMetadata
 
-_STATE = mlmd.Execution.State
-
 
 class _Store:
     """Attempts at nodes, each with a half-written output folder."""
@@ -24,7 +22,7 @@ class _Store:
                 name: handle.store.put_context_type(mlmd.ContextType(name=name)) for name in ("node", "pipeline_run")
             }
 
-    def add(self, node: str, run_id: str, state: "_STATE.ValueType") -> int:
+    def add(self, node: str, run_id: str, state: int) -> int:
         contexts = [
             mlmd.Context(type_id=self._context_types[kind], name=name)
             for kind, name in (("node", f"pictures.{node}"), ("pipeline_run", run_id))
@@ -40,7 +38,7 @@ class _Store:
         with self.handle as handle:
             leftovers.clear_node(handle, str(self.root), "pictures", node, run_id)
 
-    def state(self, number: int) -> "_STATE.ValueType":
+    def state(self, number: int) -> int:
         with self.handle as handle:
             (execution,) = handle.store.get_executions_by_id([number])
             return execution.last_known_state

@@ -66,6 +66,40 @@ def test_what_cannot_run_is_told_in_one_line(
     assert line.startswith(f"error: {message}")
 
 
+def test_weights_are_fetched_into_the_pipeline_root_unless_the_image_has_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for variable in ("KERAS_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, "")
+        monkeypatch.delenv(variable)
+    (tmp_path / "home" / ".keras" / "models").mkdir(parents=True)
+    run_node._share_weights("/mnt/pipeline")
+    assert "KERAS_HOME" not in os.environ
+    shutil.rmtree(tmp_path / "home")
+    run_node._share_weights("/mnt/pipeline")
+    assert os.environ["KERAS_HOME"] == "/mnt/pipeline/.cache/keras"
+    assert os.environ["XDG_CACHE_HOME"] == "/mnt/pipeline/.cache/xdg"
+
+
+def test_the_same_node_of_two_runs_never_runs_at_the_same_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entered = threading.Event()
+
+    def enter() -> None:
+        with run_node._only_attempt(str(tmp_path), "Trainer"):
+            entered.set()
+
+    thread = threading.Thread(target=enter)
+    with run_node._only_attempt(str(tmp_path), "Trainer"), run_node._only_attempt(str(tmp_path), "Evaluator"):
+        thread.start()
+        assert not entered.wait(0.5)
+    assert entered.wait(10)
+    thread.join()
+    assert capsys.readouterr().out == "waiting: another run is at Trainer\n"
+
+
 def test_a_file_of_metadata_is_entered_by_one_at_a_time(tmp_path: Path) -> None:
     from pipeline.roomy_metadata import RoomyMetadata
 
