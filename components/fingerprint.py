@@ -15,7 +15,8 @@ _LIBRARIES = ("tfx", "tensorflow", "keras")
 
 
 def of_code(module: str) -> str:
-    """Hash of a module of `components`, of all it imports from there, and of the library versions.
+    """Hash of a module of `components`, of all it imports from there, of the templates beside these, and of the
+    library versions.
 
     Args:
       module: dotted name, such as "components.trainer.run_fn".
@@ -25,7 +26,8 @@ def of_code(module: str) -> str:
     """
     digest = hashlib.sha256()
     for name in sorted(_closure(module)):
-        digest.update(name.encode() + b"\0" + _source(name).read_bytes() + b"\0")
+        for file in _files(name):
+            digest.update(f"{name}/{file.name}".encode() + b"\0" + file.read_bytes() + b"\0")
     for library in _LIBRARIES:
         digest.update(f"{library}=={importlib.metadata.version(library)}\0".encode())
     return digest.hexdigest()[:16]
@@ -60,6 +62,13 @@ def _is_module(name: str) -> bool:
         return importlib.util.find_spec(name) is not None
     except ModuleNotFoundError:  # the parent is a module, not a package: the name is a function or a class of it
         return False
+
+
+def _files(module: str) -> list[Path]:
+    """A module's source, and what is in its folder but for Python's own."""
+    source = _source(module)
+    beside = (path for path in source.parent.iterdir() if path.is_file() and path.suffix not in (".py", ".pyc"))
+    return [source, *sorted(beside)]
 
 
 def _source(module: str) -> Path:

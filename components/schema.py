@@ -26,6 +26,8 @@ feature { name: "file_name" type: BYTES presence { min_fraction: 1.0 } shape {} 
 feature { name: "height" type: INT presence { min_fraction: 1.0 } shape {} int_domain { min: 1 } }
 feature { name: "width" type: INT presence { min_fraction: 1.0 } shape {} int_domain { min: 1 } }
 feature { name: "brightness" type: FLOAT presence { min_fraction: 1.0 } shape {} float_domain { min: 0 max: 1 } }
+feature { name: "size_range" type: BYTES presence { min_fraction: 1.0 } shape {} }
+feature { name: "brightness_range" type: BYTES presence { min_fraction: 1.0 } shape {} }
 """
 
 

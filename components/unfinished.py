@@ -5,10 +5,11 @@ folder beside those instead. Its name is a hash of all that the work depends on,
 work goes on from it; a finished step removes it.
 """
 
+import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -45,6 +46,15 @@ def make_folder(output: str, identity: str) -> str:
     folder = os.path.join(os.path.dirname(output.rstrip("/")), f"{PREFIX}{identity}")
     tf.io.gfile.makedirs(folder)
     return folder
+
+
+@contextlib.contextmanager
+def record_writer(path: str) -> Iterator[tf.io.TFRecordWriter]:
+    """Writes a TFRecord file that gets its name when it is complete: what is there need not be made again."""
+    partial = f"{path}.partial"
+    with tf.io.TFRecordWriter(partial) as writer:
+        yield writer
+    tf.io.gfile.rename(partial, path, overwrite=True)
 
 
 def move_files(source: str, target: str) -> None:

@@ -8,7 +8,7 @@ import functools
 import os
 import re
 import reprlib
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, NoReturn
 
@@ -206,11 +206,13 @@ class Config(_Section):
 
     Attributes:
       data: root folder of the pictures; None for the sample set.
+      infer: folder of pictures without classes, which each run predicts; None for none.
       output: folder of the run's artifacts, metadata, published models and logs.
       seed: of all that is random.
     """
 
     data: Folder | None = None
+    infer: Folder | None = None
     output: Folder = "output"
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     backbone: BackboneConfig = BackboneConfig()
@@ -333,9 +335,14 @@ def _validate(tree: dict[str, Any], source: str, changes: Sequence[_Change], els
         raise UserError("\n".join(lines)) from None
 
 
-def to_yaml(config: Config) -> str:
-    """Every key with its value, as YAML in ASCII that `load` reads back to an equal configuration."""
-    return yaml.dump(config.model_dump(), Dumper=_Dumper, sort_keys=False)
+def to_yaml(config: Config, without: Collection[str] = ()) -> str:
+    """Every key with its value, as YAML in ASCII that `load` reads back to an equal configuration.
+
+    Args:
+      config: what to write.
+      without: top-level keys that are left out.
+    """
+    return yaml.dump(config.model_dump(exclude=set(without)), Dumper=_Dumper, sort_keys=False)
 
 
 # --- Reading ---

@@ -10,6 +10,7 @@ from tfx.proto import pusher_pb2
 from tfx.types import Channel, standard_artifacts
 
 from components import fingerprint, weights
+from components.bulk_inferrer.component import BulkInferrer
 from components.evaluator.component import Evaluator
 from components.example_validator import ExampleValidator
 from components.feature_extractor.augmentation import Augmentation
@@ -17,9 +18,10 @@ from components.feature_extractor.component import FeatureExtractor
 from components.image_example_gen.component import ImageExampleGen
 from components.latest_blessed_model import CANDIDATE, LatestOtherBlessedModel
 from components.pusher import Pusher
+from components.report.component import Report
 from components.schema import ImageSchema
 from components.trainer.run_fn import Settings as TrainerSettings
-from pipeline.config import Config
+from pipeline.config import Config, to_yaml
 
 NAME = "image_classification"
 # Beam's own choice of a local runner may download a program for each run. For remote workers without an image of their
@@ -42,7 +44,7 @@ def create_pipeline(
     """From a folder of pictures to a published model.
 
     Args:
-      config: what a person may choose.
+      config: what a person may choose; with an absolute path for `infer`, as steps may run in other processes.
       data: folder of the pictures.
       pipeline_root: where the steps' outputs go.
       serving: where blessed models are published, a folder a version.
@@ -133,6 +135,33 @@ def create_pipeline(
         custom_config={"code_fingerprint": code("components.pusher")},
     )
 
+    report = Report(
+        examples=example_gen.outputs["examples"],
+        statistics=statistics_gen.outputs["statistics"],
+        features=feature_extractor.outputs["features"],
+        model=train.outputs["model"],
+        model_run=train.outputs["model_run"],
+        evaluation=evaluator.outputs["evaluation"],
+        blessing=evaluator.outputs["blessing"],
+        # What the model does not depend on is no reason to write the page again.
+        configuration=to_yaml(config, without=("output", "infer")),
+        code_fingerprint=code("components.report.executor"),
+    )
+
+    optional = []
+    if config.infer is not None:
+        bulk_inferrer = BulkInferrer(
+            model=train.outputs["model"],
+            model_blessing=evaluator.outputs["blessing"],
+            baseline_model=baseline.outputs["model"],
+            data=config.infer,
+            max_pixels=config.ingest.max_pixels,
+            code_fingerprint=code("components.bulk_inferrer.executor"),
+        )
+        # A model that is good need not wait for the hours that this step may take.
+        bulk_inferrer.add_upstream_node(pusher)
+        optional.append(bulk_inferrer)
+
     return Pipeline(
         pipeline_name=NAME,
         pipeline_root=pipeline_root,
@@ -150,5 +179,7 @@ def create_pipeline(
             baseline,
             evaluator,
             pusher,
+            report,
+            *optional,
         ],
     )

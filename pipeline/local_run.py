@@ -7,6 +7,7 @@ import argparse
 import datetime
 import errno
 import os
+import shutil
 import sys
 import threading
 import traceback
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components import names, progress, weights
+from components.bulk_inferrer import inputs
 from components.errors import UserError
 from components.image_example_gen import layout
 from components.sample_data import write_sample
@@ -29,9 +31,10 @@ from pipeline.command import interrupts
 from pipeline.screen import Screen, error_line, output_to
 
 if TYPE_CHECKING:
-    from pipeline.summary import Summary
+    from pipeline.summary import Inference, Summary
 
-_WRITTEN = ("logs", "pipeline", "serving", "config.yaml", "run_summary.json", faults.METADATA_FILE)
+REPORT = "report.html"
+_WRITTEN = ("logs", "pipeline", "serving", "config.yaml", "run_summary.json", REPORT, faults.METADATA_FILE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,6 +91,10 @@ def _start(options: argparse.Namespace, interrupted: threading.Event) -> int:
             data = Path(config.data).resolve() if config.data else write_sample(output / "sample_data")
         faults.check_metadata(output)
         layout.find(str(data))
+        if config.infer is not None:
+            infer = str(Path(config.infer).resolve())
+            inputs.find(infer)
+            config = config.model_copy(update={"infer": infer})
         return _run(config, data, output, interrupted)
 
 
@@ -112,6 +119,7 @@ def _run(config: configuration.Config, data: Path, output: Path, interrupted: th
                 traceback.print_exc()  # into the log
                 raise
         summary.write(output)
+        shutil.copyfile(summary.report, output / REPORT)
     except (UserError, faults.FaultError):
         raise
     except Exception as error:
@@ -125,6 +133,8 @@ def _run_steps(
     config: configuration.Config, data: Path, output: Path, screen: Screen, interrupted: threading.Event
 ) -> "Summary":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    # TensorFlow imports the code that it generates from the folder for temporary files, and would leave bytecode there.
+    sys.dont_write_bytecode = True
     with screen.running("loading TensorFlow"):
         from tfx.orchestration import metadata
 
@@ -187,9 +197,21 @@ def _show(summary: "Summary", output: Path, screen: Screen) -> None:
     if summary.baseline_note:
         screen.line(f"gate       {summary.baseline_note}")
     screen.line(f"published  {summary.pushed_to or 'nothing: the gate refused the model'}")
+    if summary.inference:
+        _show_inference(summary.inference, screen)
     screen.line(f"model      {summary.model}")
     screen.line(f"training   {summary.training}")
     screen.line(f"summary    {output / 'run_summary.json'}")
+    screen.line(f"report     {output / REPORT}")
+
+
+def _show_inference(inference: "Inference", screen: Screen) -> None:
+    if not inference.model:
+        screen.line("predicted  nothing: no model is blessed yet")
+        return
+    model = "" if inference.is_candidate else " by the last blessed model"
+    failed = f", {inference.failed} could not be" if inference.failed else ""
+    screen.line(f"predicted  {inference.predicted} of {inference.found} files{model}{failed}: {inference.csv}")
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from components import names
 from components.errors import UserError
+from components.predictions import FORMATS, File, make_format
 from pipeline import config as configuration
-from pipeline.predict_inputs import File, find_files, find_model
-from pipeline.predictions import FORMATS, make_format
+from pipeline.predict_inputs import find_files, find_model
 from pipeline.screen import error_line, output_to
 
 PREDICTED, FAILED, BAD_INPUT, INCOMPLETE, INTERRUPTED = 0, 1, 2, 4, 130
@@ -102,7 +102,7 @@ def _run(files: list[File], folder: str, format: str, top: int) -> int:
     ):
         bar.console.print(f"model  {names.escape(folder)}")
         task = bar.add_task("loading the model", total=None)
-        from pipeline.predictor import Predictor
+        from components.predictor import Predictor
 
         predictor = Predictor(folder)
         bar.reset(task, total=len(files), description="files")

@@ -6,25 +6,14 @@ Imports nothing heavy: a mistake is told before TensorFlow is loaded.
 import glob
 import os
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from components import versions
 from components.errors import UserError
+from components.predictions import File
 
 STDIN = "-"
 _SAVED_MODEL = "saved_model.pb"
-
-
-class File(NamedTuple):
-    """One file to predict.
-
-    Attributes:
-      path: as it was named or found.
-      problem: why there is nothing to open; empty where there may be a picture.
-    """
-
-    path: str
-    problem: str = ""
 
 
 def find_files(paths: Iterable[str], stdin: BinaryIO) -> list[File]:

@@ -1,6 +1,7 @@
 """What a run came to, for people and, as run_summary.json, for machines."""
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,12 +12,34 @@ from tfx.orchestration import metadata
 from tfx.orchestration.portable.mlmd import execution_lib
 
 from components import labels
+from components.bulk_inferrer import executor as bulk_inferrer
 from components.evaluator import results
 from components.evaluator.component import BASELINE_NOTE
+from components.report import artifact as report
 from pipeline.runner import Step
 
 FILE_NAME = "run_summary.json"
 _FILES = ("found", "used", "duplicate", "quarantined", "leakage")
+
+
+class Inference(NamedTuple):
+    """What became of the pictures of `infer`.
+
+    Attributes:
+      found: files; predicted and failed add up to it, unless there is no model.
+      predicted: files with a prediction.
+      failed: files without one; their rows say why.
+      model: folder of the model that predicted; None where none is blessed.
+      is_candidate: whether that is this run's model; otherwise it is the last blessed one.
+      csv: the predictions; None where there is no model.
+    """
+
+    found: int
+    predicted: int
+    failed: int
+    model: str | None
+    is_candidate: bool
+    csv: str | None
 
 
 class Summary(NamedTuple):
@@ -35,6 +58,8 @@ class Summary(NamedTuple):
       examples: folder of the examples, with quarantine.csv, duplicates.csv and leakage.csv.
       model: folder of the trained model.
       training: folder of history.csv and the TensorBoard logs.
+      report: path of report.html.
+      inference: what became of the pictures of `infer`; None where there is no such folder.
     """
 
     blessed: bool
@@ -48,10 +73,13 @@ class Summary(NamedTuple):
     examples: str
     model: str
     training: str
+    report: str
+    inference: Inference | None = None
 
     def write(self, output: Path) -> None:
         """Writes run_summary.json."""
-        (output / FILE_NAME).write_text(json.dumps(self._asdict(), indent=2, ensure_ascii=False) + "\n")
+        content = {**self._asdict(), "inference": self.inference and self.inference._asdict()}
+        (output / FILE_NAME).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def summarize(steps: Iterable[Step], connection: metadata_store_pb2.ConnectionConfig) -> Summary:
@@ -77,7 +105,19 @@ def summarize(steps: Iterable[Step], connection: metadata_store_pb2.ConnectionCo
         examples=examples.uri,
         model=outputs["Trainer"]["model"].uri,
         training=training,
+        report=os.path.join(outputs["Report"]["report"].uri, report.FILE_NAME),
+        inference=_inference(outputs["BulkInferrer"]["inference_result"]) if "BulkInferrer" in outputs else None,
     )
+
+
+def _inference(result: types.Artifact) -> Inference:
+    model = result.get_string_custom_property(bulk_inferrer.MODEL) or None
+    found, predicted, failed, is_candidate = (
+        int(result.get_int_custom_property(key))
+        for key in (bulk_inferrer.FOUND, bulk_inferrer.PREDICTED, bulk_inferrer.FAILED, bulk_inferrer.IS_CANDIDATE)
+    )
+    csv = str(Path(result.uri, bulk_inferrer.CSV)) if model else None
+    return Inference(found, predicted, failed, model, bool(is_candidate), csv)
 
 
 def _outputs(

@@ -1,6 +1,7 @@
 """Makes the helper modules of this folder importable, and small real artifacts of each step for all tests to share."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 if TYPE_CHECKING:  # TFX takes its time: only the tests that use it wait
+    from browser import Browser
     from tfx.types.standard_artifacts import Examples, Model, TransformGraph
 
 CLASSES = {"apple": 40, "berry": 30, "cherry": 50}
@@ -48,3 +50,12 @@ def model(features: "Examples", transform_graph: "TransformGraph", tmp_path_fact
     import steps
 
     return steps.train(features, transform_graph, tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """Chromium; a module's tests share it."""
+    from browser import start
+
+    with start() as running:
+        yield running

@@ -7,15 +7,30 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+from tfx.components.statistics_gen.executor import Executor as StatisticsExecutor
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.transform.executor import Executor as TransformExecutor
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import Artifact, artifact_utils
-from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation, Schema, TransformGraph
+from tfx.types.standard_artifacts import (
+    Examples,
+    ExampleStatistics,
+    InferenceResult,
+    Model,
+    ModelBlessing,
+    ModelEvaluation,
+    ModelRun,
+    Schema,
+    TransformGraph,
+)
 
+from components.bulk_inferrer import driver as bulk_inferrer_driver
+from components.bulk_inferrer import executor as bulk_inferrer
 from components.evaluator import component as evaluator
 from components.feature_extractor import executor as feature_extractor
 from components.image_example_gen import executor as image_example_gen
+from components.report import executor as report_executor
+from components.report.artifact import HtmlReport
 from components.schema import ImageSchema
 from components.trainer import run_fn
 
@@ -148,6 +163,76 @@ def evaluate(
         {"min_accuracy": 0.5, "max_accuracy_drop": 0.0, "slices": "{}", **changes},
     )
     return evaluation, blessing
+
+
+def statistics(examples: Examples, directory: Path) -> ExampleStatistics:
+    """Runs StatisticsGen."""
+    made = artifact(ExampleStatistics, directory / "statistics")
+    _beam(StatisticsExecutor, directory).Do(
+        {"examples": [examples], "schema": [schema(directory / "schema")]},
+        {"statistics": [made]},
+        {"exclude_splits": "[]"},
+    )
+    return made
+
+
+def report(
+    examples: Examples,
+    features: Examples,
+    model: Model,
+    evaluated: tuple[ModelEvaluation, ModelBlessing],
+    directory: Path,
+    configuration: str = "seed: 0",
+) -> Path:
+    """Runs Report; returns the page's path."""
+    made = artifact(HtmlReport, directory / "report")
+    run = artifact(ModelRun, Path(model.uri).parent / "run")
+    inputs = {
+        "examples": examples,
+        "statistics": statistics(examples, directory),
+        "features": features,
+        "model": model,
+        "model_run": run,
+        "evaluation": evaluated[0],
+        "blessing": evaluated[1],
+    }
+    report_executor.Executor().Do(
+        {key: [value] for key, value in inputs.items()},
+        {"report": [made]},
+        {"configuration": configuration, "step_seconds": '{"ImageExampleGen": 1.5, "Trainer": 20.25}'},
+    )
+    return Path(made.uri) / "report.html"
+
+
+def make_blessing(directory: Path, *, blessed: bool) -> ModelBlessing:
+    """A verdict, as Evaluator leaves it."""
+    made = artifact(ModelBlessing, directory)
+    made.set_int_custom_property("blessed", int(blessed))
+    return made
+
+
+def infer(
+    data: Path,
+    model: Model,
+    directory: Path,
+    blessing: ModelBlessing | None = None,
+    baseline: Model | None = None,
+    **changes: Any,
+) -> InferenceResult:
+    """Runs BulkInferrer; without a verdict the model is blessed."""
+    result = artifact(InferenceResult, directory)
+    verdict = blessing or make_blessing(directory.with_name(f"{directory.name}_blessing"), blessed=True)
+    _beam(bulk_inferrer.Executor, directory.with_name(f"{directory.name}_beam")).Do(
+        {"model": [model], "model_blessing": [verdict], "baseline_model": [baseline] if baseline else []},
+        {"inference_result": [result]},
+        {
+            "data": str(data),
+            "max_pixels": 10_000_000,
+            "fingerprint": bulk_inferrer_driver.fingerprint(str(data)),
+            **changes,
+        },
+    )
+    return result
 
 
 def read(examples: Examples, split: str) -> list[tf.train.Example]:

@@ -32,6 +32,7 @@ ALL_STEPS = [
     "LatestBlessedModel",
     "Evaluator",
     "Pusher",
+    "Report",
 ]
 
 

@@ -17,6 +17,7 @@ from tfx.utils import path_utils
 
 from components import labels as labels_file
 from components import names
+from components.evaluator import extractors, predictions
 from components.evaluator.config import eval_config
 
 TEST_SPLIT = "test"
@@ -65,15 +66,17 @@ class Executor(tfx_evaluator.Executor):
             json.loads(exec_properties["slices"]),
             has_baseline=bool(baseline),
         )
-        super().Do(
-            {**input_dict, "baseline_model": baseline},
-            output_dict,
-            {
-                "eval_config": json_format.MessageToJson(config),
-                "example_splits": json.dumps([TEST_SPLIT]),
-            },
-        )
         evaluation = artifact_utils.get_single_instance(output_dict["evaluation"])
+        with predictions.kept_in(evaluation.uri):
+            super().Do(
+                {**input_dict, "baseline_model": baseline},
+                output_dict,
+                {
+                    "eval_config": json_format.MessageToJson(config),
+                    "example_splits": json.dumps([TEST_SPLIT]),
+                    "custom_extractors": f"{extractors.__name__}.extractors",
+                },
+            )
         evaluation.set_string_custom_property(BASELINE_NOTE, note)
 
 

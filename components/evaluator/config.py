@@ -9,6 +9,8 @@ from components.evaluator import class_metrics
 from components.trainer.serving import SERVE_EXAMPLES
 
 CLASS_NAME = "class_name"
+SIZE_RANGE = "size_range"
+BRIGHTNESS_RANGE = "brightness_range"
 CANDIDATE = "candidate"
 BASELINE = "baseline"
 # TFMA computes accuracies in float32, where 19 of 20 is a little less than 0.95.
@@ -43,7 +45,10 @@ def eval_config(
         models.append(config_pb2.ModelSpec(name=BASELINE, is_baseline=True, **model))
     return config_pb2.EvalConfig(
         model_specs=models,
-        slicing_specs=[config_pb2.SlicingSpec(), config_pb2.SlicingSpec(feature_keys=[CLASS_NAME])],
+        slicing_specs=[
+            config_pb2.SlicingSpec(),
+            *(config_pb2.SlicingSpec(feature_keys=[key]) for key in (CLASS_NAME, SIZE_RANGE, BRIGHTNESS_RANGE)),
+        ],
         metrics_specs=[
             config_pb2.MetricsSpec(
                 metrics=[

@@ -27,6 +27,35 @@ class Check(NamedTuple):
     passed: bool
 
 
+class Slice(NamedTuple):
+    """Test pictures that have something in common.
+
+    Attributes:
+      key: the feature: "class_name", "size_range" or "brightness_range".
+      value: its value.
+      pictures: how many there are.
+      right: how many of them the candidate gets right.
+    """
+
+    key: str
+    value: str
+    pictures: int
+    right: int
+
+
+def slices(evaluation: str) -> list[Slice]:
+    """All slices of one feature that TFMA measured, from the evaluation's folder, in no order."""
+    found = []
+    for where, metrics in _load(evaluation).slicing_metrics:
+        if len(where) == 1:
+            ((key, value),) = where
+            values = metrics[""][""]
+            pictures = values["example_count"]["doubleValue"]
+            right = values["accuracy"]["doubleValue"] * pictures
+            found.append(Slice(key, str(value), round(pictures), round(right)))
+    return found
+
+
 def overall_metrics(evaluation: str) -> dict[str, float]:
     """The candidate's metrics on the whole test split, by name, from the evaluation's folder."""
     return _metrics(_load(evaluation), "")

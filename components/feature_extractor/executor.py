@@ -137,7 +137,8 @@ class Extractor:
         keras.utils.set_random_seed(settings.seed)
         with arithmetic(self._precision):
             backbone = backbones.build(settings.backbone, settings.image_size)
-            weights.load_into(backbone, settings.backbone, settings.weights)
+            self._weights = weights.load_into(backbone, settings.backbone, settings.weights)
+            self._weights_sha256 = weights.sha256_of(backbone)
             self._index = (
                 backbones.fine_tune_index(backbone, settings.backbone, settings.fine_tune_at)
                 if settings.fine_tune
@@ -159,6 +160,8 @@ class Extractor:
             views=views,
             pictures=pictures,
             precision=self._precision,
+            weights=self._weights,
+            weights_sha256=self._weights_sha256,
             identity=identity,
         )
 
@@ -232,17 +235,9 @@ class _Writers:
     def write(self, family: str, view: int, batch: Batch, values: npt.NDArray[np.float32]) -> None:
         path = self._shard.path(family, view)
         if path not in self._writers:
-            self._writers[path] = self._stack.enter_context(_atomic(path))
+            self._writers[path] = self._stack.enter_context(unfinished.record_writer(path))
         for feature, label, sha256 in zip(values, batch.labels, batch.sha256s, strict=True):
             self._writers[path].write(features.encode(family, feature, int(label), sha256))
-
-
-@contextlib.contextmanager
-def _atomic(path: str) -> Iterator[tf.io.TFRecordWriter]:
-    partial = f"{path}.partial"
-    with tf.io.TFRecordWriter(partial) as writer:
-        yield writer
-    tf.io.gfile.rename(partial, path, overwrite=True)
 
 
 def _settings(transform_graph: str, exec_properties: dict[str, Any]) -> Settings:

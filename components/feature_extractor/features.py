@@ -36,6 +36,8 @@ class FeaturesInfo:
       views: views of each training picture.
       pictures: number of pictures by split.
       precision: arithmetic of the forward pass, "float32" or "bfloat16".
+      weights: where the backbone's weights are from, as `components.weights.load_into` tells it.
+      weights_sha256: hash of them, as `components.weights.sha256_of` makes it.
       identity: hash of all that the features depend on, as `components.unfinished` makes it.
     """
 
@@ -47,6 +49,8 @@ class FeaturesInfo:
     views: int
     pictures: dict[str, int]
     precision: str
+    weights: str
+    weights_sha256: str
     identity: str
 
     def write(self, directory: str) -> None:

@@ -1,11 +1,16 @@
 """Content hashes: of a file, and of a whole data set."""
 
 import hashlib
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
-from components import names
+from components import names, progress
 
+# Drivers leave a data set's hash under this name among a step's parameters.
+FINGERPRINT = "fingerprint"
 _CHUNK = 1 << 20
+_QUEUE = 1000
 
 
 def sha256_of(path: str) -> str:
@@ -23,6 +28,32 @@ def sha256_of(path: str) -> str:
 def sha256_of_bytes(data: bytes) -> str:
     """SHA-256, 64 hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
+
+
+def hash_files(root: str, files: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Hashes files in threads, and tells the progress.
+
+    Args:
+      root: their folder.
+      files: relative path of each, and why there is nothing to open, if so.
+
+    Returns:
+      Relative path and SHA-256 of each file; empty where it cannot be read.
+    """
+    progress.start(len(files), "files hashed")
+
+    def _hash(file: tuple[str, str]) -> tuple[str, str]:
+        path, problem = file
+        sha256 = "" if problem else sha256_of(os.path.join(root, path))
+        progress.advance()
+        return path, sha256
+
+    hashes: list[tuple[str, str]] = []
+    with ThreadPoolExecutor() as threads:
+        # A call that waits its turn takes more memory than its file's name.
+        for start in range(0, len(files), _QUEUE):
+            hashes += threads.map(_hash, files[start : start + _QUEUE])
+    return hashes
 
 
 def fingerprint(files: Iterable[tuple[str, str]]) -> str:

@@ -17,13 +17,13 @@ from tfx.types import artifact_utils
 
 from components import labels, names, progress
 from components.errors import UserError
-from components.image_example_gen import content, layout, pictures, work_files
+from components.image_example_gen import content, layout, pictures, ranges, work_files
+from components.image_example_gen.content import FINGERPRINT
 from components.image_example_gen.leakage import find_leaks
 from components.image_example_gen.plan import Plan, Record, make_plan
 from components.image_example_gen.reports import write_reports
+from components.image_example_gen.thumbnails import write_thumbnails
 
-# The driver leaves the data set's content hash under this name, among the parameters and in the artifact.
-FINGERPRINT = "fingerprint"
 _UNREADABLE = "cannot be read"
 _FILES_PER_BATCH = 32
 _PICTURES_PER_SHARD = 256
@@ -35,11 +35,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     Splits train, eval and test: uncompressed TFRecords of tf.train.Example, as pictures do not compress
     further. Each example holds `image` (bytes of an upright 8-bit RGB or grey JPEG or PNG), `label` (int64,
     the class id), `class_name`, `sha256` (of the file, hexadecimal), `file_name` (relative, escaped as
-    `components.names` does), `height`, `width` (int64, pixels) and `brightness` (float, 0 to 1). Beside the
-    splits: `labels.txt`, `quarantine.csv` (file, reason), `duplicates.csv` (file, kept) and `leakage.csv` (file,
-    split, near, distance: held-out pictures that look like training pictures). Custom properties: the numbers of
-    files found, used, duplicate and quarantined, of classes, of pictures in each split (`train`, `eval`, `test`), and
-    of held-out pictures in `leakage.csv` (`leakage`); and the content's `fingerprint`.
+    `components.names` does), `height`, `width` (int64, pixels), `brightness` (float, 0 to 1), and `size_range` and
+    `brightness_range` (of `ranges`). Beside the splits: `labels.txt`, `quarantine.csv` (file, reason), `duplicates.csv`
+    (file, kept), `leakage.csv` (file, split, near, distance: held-out pictures that look like training pictures) and
+    `thumbnails/`. Custom properties: the numbers of files found, used, duplicate and quarantined, of classes, of
+    pictures in each split (`train`, `eval`, `test`), and of held-out pictures in `leakage.csv` (`leakage`); and the
+    content's `fingerprint`.
     """
 
     def Do(
@@ -78,6 +79,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         labels.write_labels(examples.uri, found.classes)
         leaks = find_leaks(plan.splits)
         write_reports(examples.uri, plan, leaks)
+        write_thumbnails(examples.uri, found.root, max_pixels, plan, leaks)
         fileio.rmtree(work)
         _describe(examples, plan, len(found.classes), len(leaks), fingerprint)
 
@@ -189,6 +191,8 @@ def _example(record: Record, image: bytes, label: int) -> tf.train.Example:
         "height": _int(record.height),
         "width": _int(record.width),
         "brightness": tf.train.Feature(float_list=tf.train.FloatList(value=[record.brightness])),
+        "size_range": _bytes(ranges.size_range(record.height, record.width).encode()),
+        "brightness_range": _bytes(ranges.brightness_range(record.brightness).encode()),
     }
     return tf.train.Example(features=tf.train.Features(feature=feature))
 

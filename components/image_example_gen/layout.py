@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from components import folders
 from components.errors import UserError
 
 TRAIN, EVAL, TEST = "train", "eval", "test"
@@ -68,13 +69,7 @@ def find(root: str) -> Layout:
     Raises:
       UserError: the folder is missing or unreadable, or its layout is not one of the two.
     """
-    root = os.path.abspath(root)
-    if not os.path.exists(root):
-        raise UserError(f"data folder {root!r} does not exist")
-    if not os.path.isdir(root):
-        raise UserError(f"data folder {root!r} is a file; expected a folder of class folders")
-    if not _is_utf8(root):
-        raise UserError(f"data folder {root!r}: the path is not valid UTF-8")
+    root = folders.check(root, "data folder", expected="a folder of class folders")
     split_folders = _split_folders(root)
     classes = {split: _classes(root, folder) for split, folder in split_folders.items()}
     _check_classes(root, classes)
@@ -130,9 +125,9 @@ def _split_folders(root: str) -> dict[str, str]:
 def _classes(root: str, folder: str) -> list[str]:
     classes = _folders(os.path.join(root, folder))
     for name in classes:
-        if not _is_utf8(name):
+        if not folders.is_utf8(name):
             raise UserError(f"class folder {os.path.join(root, folder, name)!r}: the name is not valid UTF-8")
-        if _leads_out(os.path.join(root, folder, name), root):
+        if folders.leads_out(os.path.join(root, folder, name), root):
             raise UserError(f"class folder {os.path.join(root, folder, name)!r} is a link that leaves {root!r}")
     return classes
 
@@ -169,82 +164,16 @@ def _check_train_files(root: str, classes: list[str], files: list[File]) -> None
 
 
 def _folders(path: str) -> list[str]:
-    return [entry.name for entry in _entries(path) if _is_dir(entry) and not entry.name.startswith(".")]
+    return [entry.name for entry in folders.entries(path) if folders.is_dir(entry) and not entry.name.startswith(".")]
 
 
 def _loose_files(root: str, folder: str, split: str) -> Iterator[File]:
-    for entry in _entries(os.path.join(root, folder)):
-        if not _is_dir(entry):
+    for entry in folders.entries(os.path.join(root, folder)):
+        if not folders.is_dir(entry):
             yield File(os.path.join(folder, entry.name), split, "", "not in a class folder")
 
 
 def _class_files(root: str, folder: str, split: str, classes: list[str]) -> Iterator[File]:
     for name in classes:
-        for path, problem in _walk(root, os.path.join(folder, name)):
+        for path, problem in folders.walk(root, os.path.join(folder, name)):
             yield File(path, split, name, problem)
-
-
-def _walk(root: str, class_folder: str) -> Iterator[tuple[str, str]]:
-    """Relative path and problem of each file of a class folder."""
-    # Folders that link to each other would otherwise make any number of files out of a few.
-    above = ("", os.path.dirname(class_folder), class_folder)
-    read = {os.path.realpath(os.path.join(root, folder)) for folder in above}
-    # A stack, as folders may lie deeper than functions can call each other.
-    start = os.path.join(root, class_folder)
-    stack = [(class_folder, os.path.realpath(start), iter(_entries(start)))]
-    while stack:
-        folder, real, entries = stack[-1]
-        entry = next(entries, None)
-        if entry is None:
-            stack.pop()
-            continue
-        path = os.path.join(folder, entry.name)
-        if entry.is_symlink() and _leads_out(entry.path, root):
-            yield path, "a link that leaves the data folder"
-        elif _is_dir(entry):
-            target = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real, entry.name)
-            if entry.is_symlink() and target in read:
-                yield path, "a link to a folder that is read anyway"
-            else:
-                read.add(target)
-                stack.append((path, target, iter(_entries(entry.path))))
-        elif _is_file(entry):
-            yield path, ""
-        else:
-            # To open a pipe would wait for ever.
-            yield path, "a broken link" if entry.is_symlink() else "not a regular file"
-
-
-def _entries(path: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(path) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        raise UserError(f"cannot list the folder {path!r}: {error.strerror}") from error
-
-
-def _is_dir(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself, or to a name that is too long
-        return False
-
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file()
-    except OSError:  # as above
-        return False
-
-
-def _leads_out(path: str, root: str) -> bool:
-    real_root = os.path.realpath(root)
-    return os.path.commonpath([real_root, os.path.realpath(path)]) != real_root
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -88,6 +88,25 @@ def normalise(data: bytes, max_pixels: int) -> bytes:
     return data if as_stored else _png(image)
 
 
+def thumbnail(data: bytes, max_pixels: int, side: int) -> bytes:
+    """A small JPEG of a picture, upright, for people to look at.
+
+    Args:
+      data: a file's bytes.
+      max_pixels: most pixels allowed; checked before anything is decoded.
+      side: most pixels a side; a smaller picture keeps its size.
+
+    Raises:
+      Refused: as `normalise` does.
+    """
+    image, _ = _decode(data, max_pixels)
+    image.thumbnail((side, side))
+    image.info = {}
+    encoded = io.BytesIO()
+    image.save(encoded, "JPEG", quality=85)
+    return encoded.getvalue()
+
+
 def _decode(data: bytes, max_pixels: int) -> tuple[Image.Image, bool]:
     """The upright picture, RGB or grey, and whether the bytes can be kept."""
     image = opening.open_picture(data, max_pixels)

@@ -106,6 +106,14 @@ def load_into(backbone: keras.Model, backbone_name: str, weights: str) -> str:
     return f"file {path.name} sha256 {_sha256(path)[:12]}"
 
 
+def sha256_of(backbone: keras.Model) -> str:
+    """SHA-256 of a backbone's weights in their order, each as its bytes in float32; 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for values in backbone.get_weights():
+        digest.update(values.astype("float32").tobytes())
+    return digest.hexdigest()
+
+
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:

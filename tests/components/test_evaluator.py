@@ -13,7 +13,7 @@ from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEv
 
 from components import labels
 from components.errors import UserError
-from components.evaluator import component, results
+from components.evaluator import component, predictions, results
 
 NAMES = ["apple", "berry", "cherry"]
 
@@ -168,3 +168,23 @@ def test_a_baseline_of_other_classes_is_not_compared_and_that_is_said(
 def test_a_floor_for_an_unknown_class_is_an_error(examples: Examples, model: Model, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"'plum' is no class; expected one of 'apple', 'berry', 'cherry'"):
         steps.evaluate(examples, model, tmp_path, slices='{"plum": 0.5}')
+
+
+def test_what_the_models_said_of_each_test_picture_is_kept(
+    examples: Examples, model: Model, poor_model: Model, poor: tuple[ModelEvaluation, ModelBlessing], tmp_path: Path
+) -> None:
+    truth, probabilities = _truth(examples, poor_model)
+    shas = [example.features.feature["sha256"].bytes_list.value[0].decode() for example in steps.read(examples, "test")]
+    alone = predictions.read(poor[0].uri)
+    assert alone.sha256s == sorted(shas)
+    order = [shas.index(sha256) for sha256 in alone.sha256s]
+    np.testing.assert_array_equal(alone.labels, truth[order])
+    np.testing.assert_allclose(alone.probabilities, probabilities[order], atol=1e-6)
+    assert alone.baseline is None
+
+    evaluation, _ = steps.evaluate(examples, model, tmp_path, baseline=poor_model)
+    both = predictions.read(evaluation.uri)
+    np.testing.assert_array_equal(both.labels, truth[order])
+    np.testing.assert_allclose(both.probabilities, _truth(examples, model)[1][order], atol=1e-6)
+    assert both.baseline is not None
+    np.testing.assert_allclose(both.baseline, probabilities[order], atol=1e-6)

@@ -22,7 +22,7 @@ from pipeline.config import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-TOP = "data, output, seed, backbone, ingest, features, trainer, gate"
+TOP = "data, infer, output, seed, backbone, ingest, features, trainer, gate"
 TRAINER = (
     "epochs, learning_rate, fine_tune, fine_tune_at, fine_tune_epochs, fine_tune_learning_rate, batch_size, "
     "dropout, early_stopping_patience, class_weights"
@@ -85,9 +85,10 @@ def test_other_scalars_as_anyone_writes_them() -> None:
 def test_paths_may_begin_with_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "vgg.weights.h5").touch()
-    config = load(None, ["backbone.weights=~/vgg.weights.h5", "output=~/runs"], data="~/pictures")
+    config = load(None, ["backbone.weights=~/vgg.weights.h5", "output=~/runs", "infer=~/new"], data="~/pictures")
     assert config.backbone.weights == str(tmp_path / "vgg.weights.h5")
     assert (config.data, config.output) == (str(tmp_path / "pictures"), str(tmp_path / "runs"))
+    assert config.infer == str(tmp_path / "new")
 
 
 @pytest.mark.parametrize("name", ["0", "no", "1e3", "null", "2020-01-01", "a b"])
@@ -176,6 +177,7 @@ def test_configuration_cannot_be_changed() -> None:
         ("backbone.weights=none.keras", f"backbone.weights: got 'none.keras', {WEIGHTS}"),
         (f"backbone.weights={__file__}", f"backbone.weights: got '{__file__}', {WEIGHTS}"),
         ("data=2020", "data: got 2020, expected a folder's path, or null"),
+        ("infer=2020", "infer: got 2020, expected a folder's path, or null"),
         ("output=", "output: got null, expected a folder's path"),
         ('output="a\\0b"', "output: got 'a\\x00b', expected a folder's path"),
         ("gate.slices.cat=2", "gate.slices.cat: got 2, expected a number from 0 to 1"),

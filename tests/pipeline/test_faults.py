@@ -391,7 +391,7 @@ _FAULTS = {
         "steps of stage 1", "kill -TERM $PPID", "true", local_run.INTERRUPTED, _INTERRUPTED.strip()
     ),
     "the disk is full for the summary": _Fault(
-        "end Pusher",
+        "end Report",
         f"rm -rf output/pipeline/*/*/.unfinished-*; {_FILL}",  # a run clears these up before its last files
         _EMPTY,
         local_run.FAILED,

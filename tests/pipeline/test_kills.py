@@ -88,7 +88,7 @@ def test_a_run_that_is_killed_inside_each_step_comes_to_what_an_undisturbed_one_
                 training = json.loads(str(arrays["state"]))["history"]
 
     assert killed.run(*_SETTINGS) == local_run.PUBLISHED
-    assert killed.executed() == ["Pusher"]
+    assert killed.executed() == ["Report"]
     summary, expected = killed.summary, undisturbed.summary
     for key in ("files", "classes", "blessed"):
         assert summary[key] == expected[key]

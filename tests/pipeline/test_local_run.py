@@ -1,6 +1,7 @@
 """The command, as a person or a script meets it: what it publishes, what it repeats, what it says, how it exits."""
 
 import contextlib
+import csv
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ import tensorflow as tf
 from pictures import encode, make_pixels, write_classes
 from workplace import ALL_STEPS, REPOSITORY, Workplace
 
-from pipeline import local_run
+from pipeline import local_run, report
 from pipeline.screen import Screen
 
 
@@ -62,6 +63,29 @@ def test_the_first_run_publishes_a_model_that_answers(published: Workplace) -> N
     labels = [label.decode() for label in served(image_bytes=tf.constant(data))["label"].numpy()]
     truth = [path.parent.name for path in sorted(published.data.glob("*/*.png"))]
     assert np.mean([a == b for a, b in zip(labels, truth, strict=True)]) > 0.6
+
+
+def test_the_report_tells_of_the_run_and_can_be_written_anew(
+    place: Workplace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = place.output / "report.html"
+    html = path.read_text()
+    assert "<title>Blessed: VGG16, accuracy " in html
+    assert f"{place.summary['metrics']['test']['accuracy']:.1%}" in html
+    for step in ("ImageExampleGen", "FeatureExtractor", "Trainer", "Evaluator"):
+        assert html.count(step) == 1, "in the chart of times"
+    assert place.summary["examples"] not in html, "a report may be passed on: it tells of no place but the settings'"
+    path.unlink()
+    assert report.main(["--output", str(place.output)]) == report.WRITTEN
+    assert path.read_text() == html
+    assert capfd.readouterr().out.splitlines()[-1] == str(path)
+
+
+def test_a_report_without_a_finished_run_is_bad_input(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert report.main(["--output", str(tmp_path)]) == report.BAD_INPUT
+    assert capfd.readouterr().err == (
+        f"error: output: '{tmp_path}' holds no run; expected the output folder of pipeline.local_run\n"
+    )
 
 
 def test_nothing_is_left_in_the_folder_for_temporary_files(published: Workplace) -> None:
@@ -114,17 +138,63 @@ def test_one_new_picture_runs_everything_that_depends_on_it(place: Workplace) ->
 
 def test_a_training_setting_runs_training_and_what_follows(place: Workplace) -> None:
     assert place.run("--set", "trainer.dropout=0.2") in (local_run.PUBLISHED, local_run.NOT_BLESSED)
-    assert place.executed() == ["Trainer", "Evaluator", "Pusher"]
+    assert place.executed() == ["Trainer", "Evaluator", "Pusher", "Report"]
 
 
-def test_an_impossible_threshold_publishes_nothing(place: Workplace, capfd: pytest.CaptureFixture[str]) -> None:
+def _new_pictures(place: Workplace) -> Path:
+    """A folder without classes, with a file that is no picture."""
+    folder = write_classes(place.root / "new", {"one": 2, "two": 2}, seed=9000)
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    return folder
+
+
+def test_a_folder_without_classes_is_predicted_once(
+    place: Workplace, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = _new_pictures(place)
+    monkeypatch.chdir(place.root)
+    assert place.run("--set", "infer=new") == local_run.PUBLISHED
+    assert place.executed() == ["BulkInferrer"]
+    inference = place.summary["inference"]
+    assert (inference["found"], inference["predicted"], inference["failed"]) == (5, 4, 1)
+    assert inference["model"] == f"{place.summary['model']}/Format-Serving"
+    assert inference["is_candidate"] is True
+    shown = f"predicted  4 of 5 files, 1 could not be: {inference['csv']}"
+    assert shown in capfd.readouterr().out.splitlines()
+    with open(inference["csv"], newline="") as file:
+        rows = {row["file"]: row["label"] for row in csv.DictReader(file)}
+    labels = {"one": "apple", "two": "berry"}  # by their tints
+    pictures = {f"{name}/00{index}.png": label for name, label in labels.items() for index in (0, 1)}
+    assert rows == {"broken.jpg": "", **pictures}
+
+    monkeypatch.chdir(tempfile.gettempdir())
+    for path in folder.rglob("*.png"):
+        path.touch()
+    assert place.run("--set", f"infer={folder}") == local_run.PUBLISHED
+    assert place.executed() == []
+    assert place.summary["inference"] == inference
+
+    (folder / "more.png").write_bytes(encode(make_pixels(777, 32, 32, (200, 60, 60))))
+    assert place.run("--set", f"infer={folder}") == local_run.PUBLISHED
+    assert place.executed() == ["BulkInferrer"]
+    assert place.summary["inference"]["found"] == 6
+
+
+def test_an_impossible_threshold_publishes_nothing_and_predicts_with_the_last_blessed_model(
+    place: Workplace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    blessed = place.summary["model"]
     (place.data / "apple" / "mislabelled.png").write_bytes(encode(make_pixels(1, 32, 32, (60, 60, 200))))
     settings = ("--set", "gate.min_accuracy=1.0", "--set", "trainer.epochs=1", "--set", "trainer.learning_rate=1e-6")
-    assert place.run(*settings, "--set", "trainer.fine_tune=false") == local_run.NOT_BLESSED
+    infer = ("--set", f"infer={_new_pictures(place)}")
+    assert place.run(*settings, "--set", "trainer.fine_tune=false", *infer) == local_run.NOT_BLESSED
     assert place.summary["blessed"] is False
     assert place.summary["pushed_to"] is None
     assert len(place.versions()) == 1
-    assert "gate       FAILED: accuracy on overall" in capfd.readouterr().out
+    shown = capfd.readouterr().out
+    assert "gate       FAILED: accuracy on overall" in shown
+    assert place.summary["inference"]["model"] == f"{blessed}/Format-Serving"
+    assert "predicted  4 of 5 files by the last blessed model, 1 could not be: " in shown
 
 
 def test_a_worse_candidate_than_the_blessed_model_is_refused(place: Workplace) -> None:
@@ -153,10 +223,10 @@ def test_an_edit_of_the_model_code_runs_what_depends_on_it_and_no_more(place: Wo
     assert run() == []
     with (clone / "components" / "trainer" / "model.py").open("a") as file:
         file.write("\n# An edit.\n")
-    assert run() == ["Trainer", "Evaluator", "Pusher"]
+    assert run() == ["Trainer", "Evaluator", "Pusher", "Report"]
     with (clone / "components" / "transform.py").open("a") as file:
         file.write("\n# An edit.\n")
-    assert run() == ["Transform", "FeatureExtractor", "Trainer", "Evaluator", "Pusher"]
+    assert run() == ["Transform", "FeatureExtractor", "Trainer", "Evaluator", "Pusher", "Report"]
 
 
 def test_existing_splits_are_kept_and_missing_ones_cut(tmp_path: Path) -> None:
@@ -218,6 +288,24 @@ def test_a_single_class_is_told_before_tensorflow_is_loaded(tmp_path: Path) -> N
     assert done.stderr == (f"error: '{tmp_path}/data' holds a single class, 'apple'; a classifier needs two or more\n")
 
 
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("nowhere", "does not exist"),
+        ("empty", "holds no file; expected pictures, at any depth"),
+        ("data/apple/000.png", "is a file; expected a folder of pictures"),
+    ],
+)
+def test_nothing_to_predict_is_told_before_tensorflow_is_loaded(tmp_path: Path, folder: str, message: str) -> None:
+    write_classes(tmp_path / "data", {"apple": 3, "berry": 3})
+    (tmp_path / "empty" / ".git").mkdir(parents=True)
+    (tmp_path / "empty" / ".git" / "hidden").touch()
+    arguments = ("--data", str(tmp_path / "data"), "--output", str(tmp_path / "output"))
+    done = _command(*arguments, "--set", f"infer={tmp_path / folder}")
+    line = f"error: infer folder '{tmp_path / folder}' {message}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (local_run.BAD_INPUT, "", line)
+
+
 def test_help_tells_the_exit_codes_without_tensorflow() -> None:
     done = _command("--help")
     assert done.returncode == 0
@@ -273,7 +361,7 @@ def test_ctrl_c_inside_a_beam_step_is_an_interrupt_and_the_next_run_goes_on(
     assert shown.err == "interrupted: the same command goes on where this one stopped\n"
     assert shown.out.splitlines()[-1].split()[:2] == ["FeatureExtractor", "failed"]
     assert place.run("--set", "trainer.fine_tune=false") in (local_run.PUBLISHED, local_run.NOT_BLESSED)
-    assert place.executed() == ["FeatureExtractor", "Trainer", "Evaluator", "Pusher"]
+    assert place.executed() == ["FeatureExtractor", "Trainer", "Evaluator", "Pusher", "Report"]
 
 
 def test_an_interrupt_that_a_library_swallows_still_ends_the_run(

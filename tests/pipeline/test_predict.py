@@ -24,10 +24,10 @@ from PIL import Image
 
 from components import labels
 from components.errors import UserError
+from components.predictions import File, Prediction, make_format
+from components.predictor import Predictor
 from pipeline import predict
-from pipeline.predict_inputs import File, find_files, find_model
-from pipeline.predictions import Prediction, make_format
-from pipeline.predictor import Predictor
+from pipeline.predict_inputs import find_files, find_model
 
 if TYPE_CHECKING:
     from tfx.types.standard_artifacts import Model

@@ -58,6 +58,8 @@ def test_it_says_what_the_features_are(examples: Examples, features: Examples) -
         views=1,
         pictures={split: len(steps.read(examples, split)) for split in ("train", "eval")},
         precision="float32",
+        weights="random",
+        weights_sha256=FeaturesInfo.read(features.uri).weights_sha256,
         identity=FeaturesInfo.read(features.uri).identity,
     )
     assert labels.read_labels(features.uri) == ["apple", "berry", "cherry"]

@@ -153,6 +153,7 @@ def test_shards_are_small_and_in_the_order_of_the_hashes(examples: standard_arti
         "labels.txt",
         "leakage.csv",
         "quarantine.csv",
+        "thumbnails",
     ]
 
 

@@ -94,8 +94,8 @@ def test_links_are_followed_inside_the_data_folder_alone(tmp_path: Path):
     assert _problems(layout) == {
         "a/broken.png": "a broken link",
         "a/loop": "a link to a folder that is read anyway",
-        "a/outside": "a link that leaves the data folder",
-        "a/outside.png": "a link that leaves the data folder",
+        "a/outside": "a link that leaves the folder of pictures",
+        "a/outside.png": "a link that leaves the folder of pictures",
     }
 
 

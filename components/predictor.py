@@ -1,4 +1,4 @@
-"""Predicts pictures with a published model.
+"""Predicts pictures with a model that the pipeline made.
 
 It needs TensorFlow and Pillow alone, and each picture goes through what ingestion does to it. A SavedModel is a
 program: load only what you trust.
@@ -18,8 +18,7 @@ import tensorflow as tf
 from components import labels
 from components.errors import UserError
 from components.image_example_gen import pictures
-from pipeline.predict_inputs import File
-from pipeline.predictions import Prediction
+from components.predictions import File, Prediction
 
 _SIGNATURE, _INPUT, _OUTPUT = "serving_default", "image_bytes", "probabilities"
 _BATCH = 32  # pictures; the model itself works in chunks of as many
@@ -94,8 +93,12 @@ class Predictor:
         if not np.isfinite(probabilities).all():
             return Prediction(file, problem="the model gives no number for it")
         best = np.argsort(-probabilities, kind="stable")[:top]
-        # As text a float32 is as short as it can be, without the noise of its digits as a float64.
-        return Prediction(file, tuple((self.classes[index], float(str(probabilities[index]))) for index in best))
+        return Prediction(file, tuple((self.classes[index], shortest(probabilities[index])) for index in best))
+
+
+def shortest(value: np.float32) -> float:
+    """The number that is shortest as text, without the noise of a float32's digits as a float64."""
+    return float(str(value))
 
 
 def _signature(model: Any, folder: str) -> Any:

@@ -18,6 +18,18 @@ FORMATS = ("table", "csv", "jsonl")
 _MAX_WIDTH = 60  # of the table's first column; a longer path moves the rest of its line
 
 
+class File(NamedTuple):
+    """One file to predict.
+
+    Attributes:
+      path: as it was named or found.
+      problem: why there is nothing to open; empty where there may be a picture.
+    """
+
+    path: str
+    problem: str = ""
+
+
 class Prediction(NamedTuple):
     """What the model says about one file.
 

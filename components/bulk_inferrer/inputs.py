@@ -1,0 +1,27 @@
+"""Which files of a folder without classes are predicted.
+
+Imports nothing heavy, so that a command line can refuse a wrong folder before TensorFlow is loaded.
+"""
+
+from components import folders
+from components.errors import UserError
+from components.predictions import File
+
+
+def find(root: str) -> list[File]:
+    """Finds the files at any depth, but for names that begin with a dot; links are followed where they stay inside.
+
+    Args:
+      root: the folder.
+
+    Returns:
+      Every file, its path relative to the folder, by folder and name; a link that leaves has its problem.
+
+    Raises:
+      UserError: the folder is missing or empty, or cannot be listed.
+    """
+    root = folders.check(root, "infer folder", expected="a folder of pictures")
+    files = [File(path, problem) for path, problem in folders.walk(root, "", hidden=False)]
+    if not files:
+        raise UserError(f"infer folder {root!r} holds no file; expected pictures, at any depth")
+    return files

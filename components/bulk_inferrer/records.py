@@ -1,0 +1,58 @@
+"""A prediction as a record: a serialized tf.train.Example.
+
+| feature | value |
+| --- | --- |
+| `file_name` | bytes: relative to the folder, escaped as `components.names` does |
+| `label` | bytes: the most probable class; none where there is an error |
+| `score` | float: its probability, 0 to 1; none where there is an error |
+| `probabilities` | floats, by class id; none where there is an error |
+| `error` | bytes: why the file could not be predicted; none where it was |
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from components import names
+from components.predictions import Prediction
+from components.predictor import shortest
+
+
+def encode(prediction: Prediction, classes: Sequence[str]) -> bytes:
+    """Makes a record.
+
+    Args:
+      prediction: with all classes, unless it has a problem.
+      classes: their names by class id.
+    """
+    scores = dict(prediction.top)
+    feature = {
+        "file_name": _bytes(names.escape(prediction.file)),
+        "label": _bytes(*(label for label, _ in prediction.top[:1])),
+        "score": _floats(score for _, score in prediction.top[:1]),
+        "probabilities": _floats(scores[name] for name in classes if scores),
+        "error": _bytes(*filter(None, [prediction.problem])),
+    }
+    example = tf.train.Example(features=tf.train.Features(feature=feature))
+    return example.SerializeToString(deterministic=True)
+
+
+def decode(record: bytes) -> Prediction:
+    """The prediction that `encode` made a record of, with the most probable class alone."""
+    feature = tf.train.Example.FromString(record).features.feature
+    labels, scores = feature["label"].bytes_list.value, feature["score"].float_list.value
+    (name,) = feature["file_name"].bytes_list.value
+    return Prediction(
+        names.unescape(name.decode()),
+        tuple((label.decode(), shortest(np.float32(score))) for label, score in zip(labels, scores, strict=True)),
+        b"".join(feature["error"].bytes_list.value).decode(),
+    )
+
+
+def _bytes(*texts: str) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode() for text in texts]))
+
+
+def _floats(values: Iterable[float]) -> tf.train.Feature:
+    return tf.train.Feature(float_list=tf.train.FloatList(value=values))

@@ -1,0 +1,5 @@
+"""Report: what a run did, as one page that people open.
+
+`executor` gathers what the steps before it left, `numbers` measures, `charts` draws, `saliency` shows where the model
+looked, and `page` puts it all into `report.html.j2`.
+"""

@@ -1,0 +1,74 @@
+"""Pictures of the test split, found by their hashes, and as a page can hold them."""
+
+import base64
+import io
+from collections.abc import Collection
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from PIL import Image
+
+from components import transform
+
+_SIDE = 192  # pixels
+
+
+class Photo(NamedTuple):
+    """A test picture.
+
+    Attributes:
+      file_name: relative to the data folder, printable.
+      image: an encoded JPEG or PNG, as ImageExampleGen stores it.
+    """
+
+    file_name: str
+    image: bytes
+
+    @property
+    def uri(self) -> str:
+        """A small copy, as a data URI."""
+        return data_uri(tf.io.decode_image(self.image, channels=3, expand_animations=False).numpy())
+
+
+def find(examples: str, split: str, sha256s: Collection[str]) -> dict[str, Photo]:
+    """Reads through a split and keeps the pictures that are asked for.
+
+    Args:
+      examples: folder of the examples.
+      split: its name.
+      sha256s: hashes of the pictures' files, hexadecimal.
+    """
+    files = sorted(tf.io.gfile.glob(f"{examples}/Split-{split}/*"))
+    found = {}
+    for serialized in tf.data.TFRecordDataset(files).as_numpy_iterator():
+        feature = tf.train.Example.FromString(serialized).features.feature
+        sha256, file_name, image = (feature[key].bytes_list.value[0] for key in ("sha256", "file_name", "image"))
+        if sha256.decode() in sha256s:
+            found[sha256.decode()] = Photo(file_name.decode(), image)
+    return found
+
+
+def as_the_model_sees(photos: list[Photo], image_size: int) -> npt.NDArray[np.float32]:
+    """Pictures through the graph that training and serving apply: float32 [pictures, size, size, 3], RGB, 0 to 255."""
+    images = tf.constant([photo.image for photo in photos])
+    return transform.preprocessing_fn({transform.IMAGE: images}, {"image_size": image_size})[transform.PICTURE].numpy()
+
+
+def data_uri(pixels: npt.NDArray[np.generic]) -> str:
+    """A small JPEG, of at most 192 pixels a side, for the `src` of an image.
+
+    Args:
+      pixels: [height, width, 3], RGB, 0 to 255.
+    """
+    image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+    image.thumbnail((_SIDE, _SIDE))
+    encoded = io.BytesIO()
+    image.save(encoded, "JPEG", quality=80)
+    return jpeg_uri(encoded.getvalue())
+
+
+def jpeg_uri(data: bytes) -> str:
+    """A JPEG file as a data URI."""
+    return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"

@@ -1,0 +1,11 @@
+"""The artifact that Report leaves."""
+
+from tfx import types
+
+FILE_NAME = "report.html"
+
+
+class HtmlReport(types.Artifact):
+    """A folder with `report.html`, a page that needs nothing else."""
+
+    TYPE_NAME = "HtmlReport"

@@ -1,0 +1,122 @@
+"""Gathers what the steps before it left and writes `report.html`."""
+
+import csv
+import importlib.metadata
+import io
+import json
+import os
+import platform
+import tempfile
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+
+from components.evaluator import predictions, results
+from components.evaluator.component import BASELINE_NOTE, TEST_SPLIT
+from components.feature_extractor.features import FeaturesInfo
+from components.image_example_gen.content import FINGERPRINT
+from components.labels import read_labels
+from components.report import album, charts, data, gallery, numbers, page
+from components.report.artifact import FILE_NAME
+from components.report.driver import STEP_SECONDS
+from components.report.saliency import Saliency
+
+_LIBRARIES = ("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "apache-beam", "pillow")
+_MAX_CURVES = 8
+
+
+class Executor(base_executor.BaseExecutor):
+    """Reads all that its spec names, writes `report`."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes the page. The arguments are TFX's; their keys are those of ReportSpec, and `driver.STEP_SECONDS`."""
+        inputs = {key: artifact_utils.get_single_instance(artifacts) for key, artifacts in input_dict.items()}
+        report = artifact_utils.get_single_instance(output_dict["report"])
+        html = _render(inputs, exec_properties["configuration"], json.loads(exec_properties[STEP_SECONDS]))
+        with tf.io.gfile.GFile(os.path.join(report.uri, FILE_NAME), "w") as file:
+            file.write(html)
+
+
+def _render(inputs: dict[str, types.Artifact], configuration: str, step_seconds: dict[str, float]) -> str:
+    examples, evaluation = inputs["examples"], inputs["evaluation"]
+    classes = read_labels(examples.uri)
+    info = FeaturesInfo.read(inputs["features"].uri)
+    said = predictions.read(evaluation.uri)
+    scores, is_right = said.probabilities.max(axis=1), said.probabilities.argmax(axis=1) == said.labels
+    comparison = None if said.baseline is None else numbers.compare(said.labels, said.probabilities, said.baseline)
+    calibration = numbers.calibration(scores, is_right)
+    class_rows = numbers.class_rows(said.labels, said.probabilities)
+    pictures = gallery.choose(said, is_right, comparison)
+    photos = album.find(examples.uri, TEST_SPLIT, {sha256 for chosen in pictures for sha256 in chosen.sha256s})
+    saliency = Saliency(_classifier(inputs["model"].uri), info.backbone)
+    split_counts = data.read_counts(inputs["statistics"])
+    return page.render(
+        blessed=inputs["blessing"].get_int_custom_property("blessed") == 1,
+        checks=results.checks(evaluation.uri),
+        baseline_note=evaluation.get_string_custom_property(BASELINE_NOTE),
+        accuracy=numbers.share(int(is_right.sum()), len(is_right)),
+        loss=results.overall_metrics(evaluation.uri)["loss"],
+        classes=classes,
+        comparison=comparison,
+        curves=charts.learning_curves(_history(inputs["model_run"].uri)),
+        matrix=results.confusion_matrix(evaluation.uri, len(classes)),
+        class_rows=class_rows,
+        class_counts=split_counts["class_name"],
+        calibration=calibration,
+        reliability=charts.reliability(calibration),
+        scores=charts.scores(scores, is_right),
+        precision_recall=charts.precision_recall(_curves(said, class_rows), classes),
+        max_curves=_MAX_CURVES,
+        slices=_worst_first(results.slices(evaluation.uri)),
+        gallery=gallery.hang(pictures, photos, said, classes, saliency, info.image_size),
+        data=data.read_files(examples),
+        counts_by_class=data.chart(split_counts["class_name"], "Pictures of each class"),
+        counts_by_size=data.chart(split_counts["size_range"], "Pictures by their shorter side"),
+        counts_by_brightness=data.chart(split_counts["brightness_range"], "Pictures by their brightness"),
+        seconds=charts.bars(_seconds(step_seconds), "Time of each step", "seconds"),
+        info=info,
+        fingerprint=examples.get_string_custom_property(FINGERPRINT),
+        versions={"python": platform.python_version(), **{n: importlib.metadata.version(n) for n in _LIBRARIES}},
+        configuration=configuration,
+    )
+
+
+def _classifier(model: str) -> keras.Model:
+    """Keras reads few file systems; TensorFlow's file layer knows those that a pipeline root may lie on."""
+    with tempfile.TemporaryDirectory() as directory:
+        local = os.path.join(directory, "model.keras")
+        tf.io.gfile.copy(os.path.join(model, "model.keras"), local)
+        return keras.saving.load_model(local, compile=False)
+
+
+def _history(model_run: str) -> list[charts.Epoch]:
+    with tf.io.gfile.GFile(os.path.join(model_run, "history.csv")) as file:
+        rows = csv.DictReader(io.StringIO(file.read()))
+    types_of = charts.Epoch.__annotations__
+    return [charts.Epoch(**{key: kind(row[key]) for key, kind in types_of.items()}) for row in rows]
+
+
+def _curves(said: predictions.Predictions, rows: list[numbers.ClassRow]) -> list[numbers.Curve]:
+    """Those of the classes with the least average precision, if there are too many."""
+    tested = [row for row in rows if row.recall.whole]
+    worst = sorted(tested, key=lambda row: row.average_precision)[:_MAX_CURVES]
+    chosen = sorted(row.class_id for row in worst)
+    return [numbers.precision_recall_curve(said.labels, said.probabilities, class_id) for class_id in chosen]
+
+
+def _worst_first(found: list[results.Slice]) -> list[tuple[results.Slice, numbers.Share]]:
+    rows = [(one, numbers.share(one.right, one.pictures)) for one in found]
+    return sorted(rows, key=lambda row: (row[1].value, row[0].key, row[0].value))
+
+
+def _seconds(step_seconds: dict[str, float]) -> charts.Bars:
+    return charts.Bars(list(step_seconds), [[seconds] for seconds in step_seconds.values()], ["seconds"])

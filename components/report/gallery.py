@@ -1,0 +1,124 @@
+"""Which test pictures a report shows, and how."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from components.evaluator.predictions import Predictions
+from components.report import album, numbers
+from components.report.album import Photo
+from components.report.saliency import Saliency, overlay
+
+MISTAKES = "mistakes"
+RIGHT = "right"
+GAINED = "gained"
+LOST = "lost"
+_MOST = {MISTAKES: 12, RIGHT: 12, GAINED: 6, LOST: 6}
+
+
+class Chosen(NamedTuple):
+    """Test pictures for one wall of the gallery.
+
+    Attributes:
+      wall: MISTAKES, RIGHT, GAINED or LOST.
+      places: their places in the predictions.
+      sha256s: their hashes.
+    """
+
+    wall: str
+    places: list[int]
+    sha256s: list[str]
+
+
+class Frame(NamedTuple):
+    """A picture as the page shows it.
+
+    Attributes:
+      file_name: relative to the data folder, printable.
+      label: name of its class.
+      predicted: name of the class that the candidate gives it.
+      score: the probability of that, 0 to 1.
+      before: name of the class that the baseline gives it; empty without one.
+      picture: data URI.
+      saliency: data URI of where the candidate looked for the class it predicts; empty where it is not shown.
+    """
+
+    file_name: str
+    label: str
+    predicted: str
+    score: float
+    before: str
+    picture: str
+    saliency: str
+
+
+def choose(said: Predictions, is_right: npt.NDArray[np.bool_], comparison: numbers.Comparison | None) -> list[Chosen]:
+    """The surest mistakes, some right ones of each class, and those that changed sides since the last blessed model.
+
+    Args:
+      said: the predictions.
+      is_right: bool [pictures], whether the candidate is.
+      comparison: with the baseline, if any.
+    """
+    scores = said.probabilities.max(axis=1)
+    found = {
+        MISTAKES: numbers.surest(np.flatnonzero(~is_right), scores, _MOST[MISTAKES]),
+        RIGHT: numbers.in_turn(np.flatnonzero(is_right), said.labels, _MOST[RIGHT]),
+    }
+    if comparison is not None:
+        found[GAINED] = numbers.surest(comparison.gained, scores, _MOST[GAINED])
+        found[LOST] = numbers.surest(comparison.lost, scores, _MOST[LOST])
+    return [Chosen(wall, places, [said.sha256s[place] for place in places]) for wall, places in found.items()]
+
+
+def hang(
+    chosen: list[Chosen],
+    photos: Mapping[str, Photo],
+    said: Predictions,
+    classes: list[str],
+    saliency: Saliency,
+    image_size: int,
+) -> dict[str, list[Frame]]:
+    """Makes the pictures ready for the page, by wall.
+
+    Args:
+      chosen: as `choose` returns them.
+      photos: at least these pictures, by hash.
+      said: the predictions.
+      classes: names by class id.
+      saliency: of the candidate; mistakes are shown with it.
+      image_size: side of the model's pictures in pixels.
+    """
+    predicted = said.probabilities.argmax(axis=1)
+    before = None if said.baseline is None else said.baseline.argmax(axis=1)
+    walls: dict[str, list[Frame]] = {}
+    for wall, places, sha256s in chosen:
+        shown = [photos[sha256] for sha256 in sha256s]
+        looked = _looked(shown, predicted[places], saliency, image_size) if wall == MISTAKES and shown else None
+        walls[wall] = [
+            Frame(
+                photo.file_name,
+                classes[said.labels[place]],
+                classes[predicted[place]],
+                float(said.probabilities[place].max()),
+                "" if before is None else classes[before[place]],
+                looked[row][0] if looked else photo.uri,
+                looked[row][1] if looked else "",
+            )
+            for row, (place, photo) in enumerate(zip(places, shown, strict=True))
+        ]
+    return walls
+
+
+def _looked(
+    photos: list[Photo], class_ids: npt.NDArray[np.int64], saliency: Saliency, image_size: int
+) -> list[tuple[str, str]]:
+    """Data URIs of each picture, as the model sees it, and of where the model looked."""
+    pictures = album.as_the_model_sees(photos, image_size)
+    maps = saliency.maps(pictures, class_ids)
+    return [
+        (album.data_uri(picture), album.data_uri(overlay(picture, found)))
+        for picture, found in zip(pictures, maps, strict=True)
+    ]
