@@ -30,7 +30,7 @@ def deployment(options: argparse.Namespace, config: Config) -> Deployment:
     """What the options of `compile` say.
 
     Raises:
-      UserError: one of them, or the configuration's data folder, cannot be right.
+      UserError: one of them, or a folder of the configuration, cannot be right.
     """
     volumes = _mounts("--pvc", options.pvc)
     secrets = _mounts("--secret", options.secret)
@@ -38,8 +38,10 @@ def deployment(options: argparse.Namespace, config: Config) -> Deployment:
         raise UserError(f"--secret: {both[0]!r} is where a --pvc is mounted, expected another folder")
     root = _storage("--pipeline-root", options.pipeline_root, volumes)
     _check_metadata(options.metadata, volumes, secrets)
-    if config.data is not None and not config.data.startswith("/"):
-        raise UserError(f"data: got {config.data!r}, expected an absolute path in the container")
+    for key in ("data", "infer"):
+        folder = getattr(config, key)
+        if folder is not None and not folder.startswith("/"):
+            raise UserError(f"{key}: got {folder!r}, expected an absolute path in the container")
     placement = Placement(
         gpus=dict.fromkeys(GPU_STEPS, 1) | _by_step("--gpu-step", options.gpu_step, _gpus, default="1"),
         gpu_type=_match("--gpu-type", options.gpu_type, _LABEL, "a resource such as nvidia.com/gpu"),

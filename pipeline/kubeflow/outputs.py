@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 METRICS, CLASSIFICATION, MARKDOWN, HTML, TEXT = "Metrics", "ClassificationMetrics", "Markdown", "HTML", "text"
 _FILES = ("found", "used", "duplicate", "quarantined", "leakage")
-_REPORT = "report.html"
 
 
 class Output(NamedTuple):
@@ -150,8 +149,18 @@ def _published(artifacts: "Artifacts") -> str:
     return where or "nothing: the gate refused the model"
 
 
+def _predictions(artifacts: "Artifacts") -> dict[str, float]:
+    from components.bulk_inferrer import executor
+
+    result = artifacts["inference_result"]
+    keys = (executor.FOUND, executor.PREDICTED, executor.FAILED)
+    return {key: int(result.get_int_custom_property(key)) for key in keys}
+
+
 def _report(artifacts: "Artifacts") -> str:
-    return os.path.join(artifacts["report"].uri, _REPORT)
+    from components.report.artifact import FILE_NAME
+
+    return os.path.join(artifacts["report"].uri, FILE_NAME)
 
 
 # By the key of the artifact that tells that a step is the one.
@@ -165,4 +174,5 @@ _OUTPUTS = {
     ],
     "pushed_model": [Output("published", TEXT, _published)],
     "report": [Output("report", HTML, _report)],
+    "inference_result": [Output("predictions", METRICS, _predictions)],
 }

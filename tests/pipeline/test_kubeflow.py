@@ -34,6 +34,8 @@ ARGUMENTS = (
     "--memory=Trainer=16G",
     "--set=backbone.weights=/mnt/vgg16.weights.h5",
     "--set=gate.slices={cats: 0.9}",
+    "--set=infer=/mnt/unlabelled",
+    "--gpu-step=BulkInferrer",
 )
 
 
@@ -113,7 +115,8 @@ def test_each_step_waits_for_those_whose_outputs_it_takes(documents: Any) -> Non
     assert not waits["ImageSchema"]
     assert waits["FeatureExtractor"] == {"example-validator", "image-example-gen", "transform"}
     assert waits["Pusher"] == {"evaluator", "trainer"}
-    assert waits.keys() <= set(deployment.STEPS), "the command line knows each step by its name"
+    assert waits["Report"] >= {"evaluator"}
+    assert waits.keys() == set(deployment.STEPS), "the command line knows each step by its name"
     assert all(one["cachingOptions"].get("enableCache", False) is False for one in tasks.values())
 
 
@@ -149,6 +152,7 @@ def test_gpus_volumes_and_limits_are_where_they_were_asked_for(documents: Any) -
     assert {name: (one["type"], one["count"]) for name, one in gpus.items()} == {
         "exec-feature-extractor": ("nvidia.com/gpu", "1"),
         "exec-trainer": ("nvidia.com/gpu", "2"),
+        "exec-bulk-inferrer": ("nvidia.com/gpu", "1"),
     }
     for name, one in platform.items():
         assert one["pvcMount"][0]["mountPath"] == "/mnt"

@@ -191,6 +191,8 @@ def test_a_run_publishes_and_the_next_one_is_cached(tmp_path: Path, monkeypatch:
     assert gate.startswith("# The gate let the model pass\n")
     assert f"| passed | accuracy | overall | {accuracy:.4f} | 0.6000 |" in gate
 
+    assert "<html" in first["Report"].files["report"].read_text()[:200].lower()
+
     second = cluster.run("second")
     cached = {name for name, state in _states(second).items() if state == "cached"}
     assert cached == set(ALL_STEPS) - {"LatestBlessedModel"}
