@@ -201,6 +201,11 @@ def test_a_run_publishes_and_the_next_one_is_cached(tmp_path: Path, monkeypatch:
     assert _metadata(second["Evaluator"], "confusion_matrix")["confusionMatrix"] == matrix
     assert second["Pusher"].output == first["Pusher"].output
 
+    # A setting that makes another step cannot be edited in: Kubeflow would never run that step.
+    other = cluster.run("third", infer=str(tmp_path / "data"))
+    assert {one.code for one in other.values()} == {2}
+    assert "error: the step 'BulkInferrer' is new with these settings" in other["ImageExampleGen"].log
+
 
 @pytest.fixture
 def mariadb(tmp_path: Path) -> Iterator[mariadb_server.Server]:
