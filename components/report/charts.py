@@ -102,11 +102,7 @@ def reliability(found: Calibration) -> Markup:
         axes.scatter(
             found.scores, found.accuracies, sizes, color=_COLOURS[0], alpha=0.75, clip_on=False, label="this model"
         )
-        axes.set_xlim(0, 1.04)
-        axes.set_ylim(0, 1.04)
-        axes.set_xlabel("score of the predicted class")
-        axes.set_ylabel("share that is right")
-        _legend_above(axes)
+        _shares(axes, "score of the predicted class", "share that is right")
         return done()
 
 
@@ -142,11 +138,7 @@ def precision_recall(curves: Sequence[Curve], names: Sequence[str]) -> Markup:
                 linestyle=("-", "--", ":")[place // len(_COLOURS) % 3],
                 label=_short(names[curve.class_id]),
             )
-        axes.set_xlim(0, 1.02)
-        axes.set_ylim(0, 1.04)
-        axes.set_xlabel("recall")
-        axes.set_ylabel("precision")
-        _legend_above(axes)
+        _shares(axes, "recall", "precision")
         return done()
 
 
@@ -179,6 +171,15 @@ def heat_map(matrix: Ints) -> Markup:
         axes.set_xlabel("predicted class id")
         axes.set_ylabel("true class id")
         return done()
+
+
+def _shares(axes: Axes, horizontal: str, vertical: str) -> None:
+    """Both axes run from 0 to 1, with room for what lies on their ends."""
+    axes.set_xlim(0, 1.04)
+    axes.set_ylim(0, 1.04)
+    axes.set_xlabel(horizontal)
+    axes.set_ylabel(vertical)
+    _legend_above(axes)
 
 
 def _legend_above(axes: Axes) -> None:
