@@ -35,7 +35,7 @@ FROM system
 # Kubeflow's launcher runs in this container, as this user, and collects outputs below folders of the root.
 RUN useradd --uid 1000 --create-home pipeline && \
     install --directory --owner pipeline /gcs /minio /s3
-ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1
+ENV HOME=/home/pipeline PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /srv/pipeline
 COPY LICENSE ./

@@ -189,7 +189,8 @@ class Replay:
     def _digest(self, instructions: list[Instruction]) -> str:
         """Of all that a stage is made from: the stages before it, its instructions, their arguments and files."""
         digest = hashlib.sha256(repr([stage.digest for stage in self._stages.values()]).encode())
-        digest.update(repr((instructions, sorted(self._arguments.items()))).encode())
+        names = [one.rest.partition("=")[0] for one in instructions if one.name == "ARG"]
+        digest.update(repr((instructions, [(name, self._arguments.get(name)) for name in names])).encode())
         copied = [one.rest.split()[:-1] for one in instructions if one.name == "COPY" and "--from=" not in one.rest]
         for source in (_CONTEXT / name for names in copied for name in names):
             files = sorted(path for path in source.rglob("*") if "__pycache__" not in path.parts) or [source]

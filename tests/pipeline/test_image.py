@@ -99,6 +99,7 @@ def test_a_stage_is_made_again_only_where_something_of_it_changed(tmp_path: Path
     (context / "code" / "a.py").write_text("a = 2")
     assert kept() == [True, False]
     assert (tmp_path / "roots" / "image" / "a" / "code" / "a.py").read_text() == "a = 2"
+    assert kept(OTHER="1") == [True, True]
     assert kept(GPU="1") == [False, False]
 
 
