@@ -5,7 +5,7 @@ from typing import Any
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx import types
-from tfx import v1 as tfx
+from tfx.components import ExampleValidator as TfxExampleValidator
 from tfx.components.example_validator import executor as tfx_validator
 from tfx.dsl.components.base import executor_spec
 from tfx.dsl.io import fileio
@@ -44,7 +44,7 @@ def _anomalies(directory: str) -> anomalies_pb2.Anomalies:
         return anomalies_pb2.Anomalies.FromString(file.read())
 
 
-class ExampleValidator(tfx.components.ExampleValidator):
+class ExampleValidator(TfxExampleValidator):
     """Compares the statistics of each split with the schema."""
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)

@@ -2,12 +2,12 @@
 
 import ml_metadata as mlmd
 from tfx import types
-from tfx import v1 as tfx
+from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import LatestBlessedModelStrategy
 
 CANDIDATE = "candidate"
 
 
-class LatestOtherBlessedModel(tfx.dsl.experimental.LatestBlessedModelStrategy):
+class LatestOtherBlessedModel(LatestBlessedModelStrategy):
     """TFX's strategy, without the candidate itself.
 
     With TFX's own, the second run of an unchanged pipeline finds the model of the first as its baseline, so Evaluator

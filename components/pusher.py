@@ -10,10 +10,11 @@ from typing import Any
 
 from google.protobuf import json_format
 from tfx import types
-from tfx import v1 as tfx
+from tfx.components import Pusher as TfxPusher
 from tfx.components.pusher import executor as tfx_pusher
 from tfx.dsl.components.base import executor_spec
 from tfx.dsl.io import fileio
+from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
@@ -51,14 +52,14 @@ class Executor(tfx_pusher.Executor):
         self._MarkPushed(pushed, pushed_destination=os.path.join(base, version), pushed_version=version)
 
 
-class Pusher(tfx.components.Pusher):
+class Pusher(TfxPusher):
     """Publishes a blessed model, whole or not at all."""
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
 
 def _base_directory(push_destination: str) -> str:
-    return json_format.Parse(push_destination, tfx.proto.PushDestination()).filesystem.base_directory
+    return json_format.Parse(push_destination, pusher_pb2.PushDestination()).filesystem.base_directory
 
 
 def _publish(model: str, base: str) -> str:

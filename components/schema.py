@@ -8,8 +8,10 @@ import os
 
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx import v1 as tfx
+from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
+from tfx.dsl.io import fileio
+from tfx.types import standard_artifacts
 
 _SCHEMA = """
 feature {
@@ -36,11 +38,11 @@ def build_schema() -> schema_pb2.Schema:
 
 @component
 def ImageSchema(
-    schema: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.Schema],
-    code_fingerprint: tfx.dsl.components.Parameter[str],
+    schema: OutputArtifact[standard_artifacts.Schema],
+    code_fingerprint: Parameter[str],
 ) -> None:
     """Writes the curated schema where the steps after it look for one."""
     path = os.path.join(schema.uri, "schema.pbtxt")
-    tfx.dsl.io.fileio.makedirs(schema.uri)
-    with tfx.dsl.io.fileio.open(path, "w") as file:
+    fileio.makedirs(schema.uri)
+    with fileio.open(path, "w") as file:
         file.write(text_format.MessageToString(build_schema()))

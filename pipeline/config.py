@@ -43,17 +43,25 @@ def _known_backbone(value: str) -> str:
     return value
 
 
-def _existing_weights(value: str) -> str:
+def _existing_weights(value: str, info: ValidationInfo) -> str:
     if value in ("imagenet", "random"):
         return value
-    path = os.path.expanduser(value)
-    if not (path.endswith(_WEIGHTS_SUFFIXES) and os.path.isfile(path)):
+    path = _expanded(value, info)
+    if not (path.endswith(_WEIGHTS_SUFFIXES) and (_is_for_elsewhere(info) or os.path.isfile(path))):
         raise ValueError("no weights")
     return path
 
 
+def _expanded(path: str, info: ValidationInfo) -> str:
+    return path if _is_for_elsewhere(info) else os.path.expanduser(path)
+
+
+def _is_for_elsewhere(info: ValidationInfo) -> bool:
+    return bool(info.context)
+
+
 # An error says what is allowed from the limits given here; a description takes their place where they cannot.
-Folder = Annotated[str, Field(pattern=r"^[^\x00]+$", description="a folder's path"), AfterValidator(os.path.expanduser)]
+Folder = Annotated[str, Field(pattern=r"^[^\x00]+$", description="a folder's path"), AfterValidator(_expanded)]
 BackboneName = Annotated[str, Field(description=f"one of {', '.join(BACKBONES)}"), AfterValidator(_known_backbone)]
 Weights = Annotated[
     str,
@@ -241,6 +249,8 @@ def load(
     overrides: Sequence[str] = (),
     data: str | None = None,
     output: str | None = None,
+    *,
+    elsewhere: bool = False,
 ) -> Config:
     """Reads a configuration file and changes what the command line says.
 
@@ -249,6 +259,7 @@ def load(
       overrides: texts such as "trainer.epochs=3", their values in YAML; the last one for a key wins.
       data: takes the place of the key `data` where given.
       output: takes the place of the key `output` where given.
+      elsewhere: whether the configuration is for another machine; its paths are then left as they are.
 
     Raises:
       UserError: the file cannot be read, or a key or value is not allowed; one line a problem.
@@ -259,14 +270,66 @@ def load(
         changes.append(_Change("--data", ("data",), data))
     if output is not None:
         changes.append(_Change("--output", ("output",), output))
-    tree = _read(file)
+    return _validate(_read(file), str(file), changes, elsewhere)
+
+
+class Key(NamedTuple):
+    """A key of the configuration that holds a value, not a section.
+
+    Attributes:
+      name: the path to it with dots, such as "trainer.epochs".
+      type: bool, int, float or str; None for all others, such as a number that may be null.
+    """
+
+    name: str
+    type: type[bool] | type[int] | type[float] | type[str] | None
+
+
+def leaf_keys() -> list[Key]:
+    """Every key that holds a value, in the order of `Config`."""
+    schemas = {name: _schema(name.split(".")) for name in _all_keys()}
+    return [
+        Key(name, _TYPES.get(schema.get("type", ""))) for name, schema in schemas.items() if not _is_section(schema)
+    ]
+
+
+def get(config: Config, key: str) -> Any:
+    """The value of a key, such as "trainer.epochs"."""
+    return functools.reduce(getattr, key.split("."), config)
+
+
+def of_values(values: Mapping[str, Any]) -> Config:
+    """A configuration from values by key, such as "trainer.epochs"; keys that are not there take their defaults.
+
+    Args:
+      values: as Python has them, but for keys without a type (see `Key`): these are read from a text as YAML.
+
+    Raises:
+      UserError: a key or a value is not allowed; one line a problem.
+    """
+    types = {key.name: key.type for key in leaf_keys()}
+    changes = []
+    for name, value in values.items():
+        if name in types and types[name] is None:
+            value = _parse(value, name)
+        changes.append(_Change(name, tuple(name.split(".")), value))
+    return _validate({}, "", changes)
+
+
+def to_text(value: Any) -> str:
+    """A value on one line of YAML, as `--set` takes it."""
+    text: str = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, width=10**9, sort_keys=False)
+    return text.removesuffix("...\n").rstrip("\n")
+
+
+def _validate(tree: dict[str, Any], source: str, changes: Sequence[_Change], elsewhere: bool = False) -> Config:
     for change in changes:
         _assign(tree, change)
     try:
-        return Config.model_validate(tree)
+        return Config.model_validate(tree, context={"elsewhere": True} if elsewhere else None)
     except ValidationError as error:
         problems = error.errors()
-        lines = [_explain(problem, file, changes) for problem in problems[:_MAX_LINES]]
+        lines = [_explain(problem, source, changes) for problem in problems[:_MAX_LINES]]
         if len(problems) > _MAX_LINES:
             lines.append(f"... and {len(problems) - _MAX_LINES} more problems")
         raise UserError("\n".join(lines)) from None
@@ -392,10 +455,11 @@ class _Dumper(_Scalars, yaml.SafeDumper):
 # --- Explaining ---
 
 
-def _explain(problem: ErrorDetails, file: Path, changes: Sequence[_Change]) -> str:
+def _explain(problem: ErrorDetails, file: str, changes: Sequence[_Change]) -> str:
     path = tuple(str(part) for part in (*problem["loc"], *problem.get("ctx", {}).get("key", ())))
-    source = next((c.option for c in reversed(changes) if c.touches(path)), _printable(str(file)))
-    where = source if source == f"--{_dotted(path)}" else f"{source}: {_dotted(path)}"
+    source = next((c.option for c in reversed(changes) if c.touches(path)), _printable(file))
+    key = _dotted(path)
+    where = source if source == f"--{key}" else key if f"{key}.".startswith(f"{source}.") else f"{source}: {key}"
     if problem["type"] == "extra_forbidden":
         return f"{where}: {_unknown_key(path)}"
     if problem["type"] == _ACROSS_KEYS:
@@ -427,6 +491,13 @@ def _schema(path: Sequence[str]) -> Mapping[str, Any]:
 @functools.cache
 def _whole_schema() -> Mapping[str, Any]:
     return Config.model_json_schema()
+
+
+_TYPES: Mapping[str, Any] = {"boolean": bool, "integer": int, "number": float, "string": str}
+
+
+def _is_section(schema: Mapping[str, Any]) -> bool:
+    return "properties" in schema
 
 
 def _all_keys(section: _Path = ()) -> Iterator[str]:

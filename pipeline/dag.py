@@ -3,7 +3,11 @@
 from collections.abc import Sequence
 
 from ml_metadata.proto import metadata_store_pb2
-from tfx import v1 as tfx
+from tfx.components import StatisticsGen, Trainer, Transform
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import pusher_pb2
+from tfx.types import Channel, standard_artifacts
 
 from components import fingerprint, weights
 from components.bulk_inferrer.component import BulkInferrer
@@ -36,7 +40,7 @@ def create_pipeline(
     serving: str,
     metadata: metadata_store_pb2.ConnectionConfig,
     beam_args: Sequence[str] = _BEAM,
-) -> tfx.dsl.Pipeline:
+) -> Pipeline:
     """From a folder of pictures to a published model.
 
     Args:
@@ -58,15 +62,13 @@ def create_pipeline(
 
     schema = ImageSchema(code_fingerprint=code("components.schema")).with_id("ImageSchema")
 
-    statistics_gen = tfx.components.StatisticsGen(
-        examples=example_gen.outputs["examples"], schema=schema.outputs["schema"]
-    )
+    statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"], schema=schema.outputs["schema"])
 
     example_validator = ExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema.outputs["schema"]
     )
 
-    transform = tfx.components.Transform(
+    transform = Transform(
         examples=example_gen.outputs["examples"],
         schema=schema.outputs["schema"],
         preprocessing_fn="components.transform.preprocessing_fn",
@@ -102,17 +104,17 @@ def create_pipeline(
         seed=config.seed,
         code_fingerprint=code("components.trainer.run_fn"),
     )
-    train = tfx.components.Trainer(
+    train = Trainer(
         examples=feature_extractor.outputs["features"],
         transform_graph=transform.outputs["transform_graph"],
         run_fn="components.trainer.run_fn.run_fn",
         custom_config=trainer_settings._asdict(),
     )
 
-    baseline = tfx.dsl.Resolver(
+    baseline = Resolver(
         strategy_class=LatestOtherBlessedModel,
-        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+        model=Channel(type=standard_artifacts.Model),
+        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
         **{CANDIDATE: train.outputs["model"]},
     ).with_id("LatestBlessedModel")
 
@@ -127,8 +129,8 @@ def create_pipeline(
     pusher = Pusher(
         model=train.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
-        push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=serving)
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=serving)
         ),
         custom_config={"code_fingerprint": code("components.pusher")},
     )
@@ -160,7 +162,7 @@ def create_pipeline(
         bulk_inferrer.add_upstream_node(pusher)
         optional.append(bulk_inferrer)
 
-    return tfx.dsl.Pipeline(
+    return Pipeline(
         pipeline_name=NAME,
         pipeline_root=pipeline_root,
         metadata_connection_config=metadata,

@@ -4,18 +4,15 @@ Exit codes: 0 published; 3 trained but not blessed; 2 bad input or configuration
 """
 
 import argparse
-import contextlib
 import datetime
 import errno
 import os
 import shutil
-import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from components import names, progress, weights
@@ -25,12 +22,16 @@ from components.image_example_gen import layout
 from components.sample_data import write_sample
 from pipeline import config as configuration
 from pipeline import faults, run_lock
+from pipeline.command import BAD_INPUT as BAD_INPUT  # by these names, this module's exit codes
+from pipeline.command import FAILED as FAILED
+from pipeline.command import INTERRUPTED as INTERRUPTED
+from pipeline.command import NOT_BLESSED as NOT_BLESSED
+from pipeline.command import PUBLISHED as PUBLISHED
+from pipeline.command import interrupts
 from pipeline.screen import Screen, error_line, output_to
 
 if TYPE_CHECKING:
     from pipeline.summary import Inference, Summary
-
-PUBLISHED, FAILED, BAD_INPUT, NOT_BLESSED, INTERRUPTED = 0, 1, 2, 3, 130
 
 REPORT = "report.html"
 _WRITTEN = ("logs", "pipeline", "serving", "config.yaml", "run_summary.json", REPORT, faults.METADATA_FILE)
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns the exit code."""
     options = _parser().parse_args(arguments)
     code, line = INTERRUPTED, "interrupted: the same command goes on where this one stopped"
-    with _interrupts() as interrupted:
+    with interrupts() as interrupted:
         try:
             return _start(options, interrupted)
         except KeyboardInterrupt:
@@ -173,33 +174,6 @@ def _run_steps(
     leftovers.clear_unfinished(pipeline_root)
     (output / "config.yaml").write_text(configuration.to_yaml(config))
     return summarize(runner.steps, connection)
-
-
-class _Interrupt(KeyboardInterrupt):
-    """Python ends itself by SIGINT, whatever the exit code, if a plain KeyboardInterrupt went through `exec`."""
-
-
-@contextlib.contextmanager
-def _interrupts() -> Iterator[threading.Event]:
-    """Remembers that the run shall end besides raising it: Beam wraps what is raised in it, a library may swallow it.
-
-    Ctrl-C, what `kill`, `timeout` and schedulers send, and a terminal that is closed all interrupt a run alike.
-    """
-    interrupted = threading.Event()
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        interrupted.set()
-        raise _Interrupt
-
-    caught = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as `nohup` asks for
-        caught.append(signal.SIGHUP)
-    before = {number: signal.signal(number, handle) for number in caught}
-    try:
-        yield interrupted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _show(summary: "Summary", output: Path, screen: Screen) -> None:

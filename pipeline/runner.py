@@ -8,7 +8,6 @@ from typing import Literal, NamedTuple, Protocol
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import constants
-from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
@@ -138,6 +137,6 @@ def launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> 
         executor_spec=runner_utils.extract_executor_spec(deployment, name),
         custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
     ).launch()
-    with metadata.Metadata(connection) as handle:
+    with RoomyMetadata(connection) as handle:
         (execution,) = handle.store.get_executions_by_id([info.execution_id])
     return execution.id, _STATES.get(execution.last_known_state, "failed")

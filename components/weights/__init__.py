@@ -1,6 +1,6 @@
 """Where a backbone's weights come from: ImageNet, a file of the user's, or nowhere ("random").
 
-Only `fetch` and `load_into` import TensorFlow.
+Only `fetch`, `at_hand` and `load_into` import TensorFlow.
 """
 
 from __future__ import annotations
@@ -67,6 +67,15 @@ def fetch(backbone_name: str, image_size: int) -> str:
     """
     _, provenance = imagenet.find(backbone_name, image_size)
     return provenance
+
+
+def at_hand(backbone_name: str, image_size: int) -> bool:
+    """Whether ImageNet weights are on this machine; the arguments are as in `fetch`.
+
+    Raises:
+      UserError: they are there and cannot be loaded.
+    """
+    return imagenet.at_hand(backbone_name, image_size)
 
 
 def load_into(backbone: keras.Model, backbone_name: str, weights: str) -> str:

@@ -72,6 +72,18 @@ def find(name: str, image_size: int) -> tuple[Values, str]:
     raise _unavailable(name, url, reasons)
 
 
+def at_hand(name: str, image_size: int) -> bool:
+    """Whether `find` needs no network; the arguments are its own.
+
+    Raises:
+      UserError: Keras has a file in its cache and cannot load it.
+    """
+    with _lock:
+        with _no_network() as refused:
+            values = _ask_keras(name, image_size, refused)
+        return values is not None or (name == vgg16_wheel.BACKBONE and vgg16_wheel.cached() is not None)
+
+
 class _Refused(urllib.request.BaseHandler):
     """Opens no address and remembers which ones were asked for."""
 

@@ -13,8 +13,8 @@ import pytest
 import steps
 import tensorflow as tf
 from google.protobuf import json_format
-from tfx import v1 as tfx
 from tfx.dsl.io import fileio
+from tfx.proto import pusher_pb2
 from tfx.types.standard_artifacts import Model, ModelBlessing, PushedModel
 
 from components.pusher import Executor
@@ -41,7 +41,7 @@ def _push(model: Model, base: str | Path, archive: Path, blessed: bool = True) -
     blessing = steps.artifact(ModelBlessing, archive / "blessing")
     blessing.set_int_custom_property("blessed", int(blessed))
     pushed = steps.artifact(PushedModel, archive / "pushed")
-    destination = tfx.proto.PushDestination(filesystem=tfx.proto.PushDestination.Filesystem(base_directory=str(base)))
+    destination = pusher_pb2.PushDestination(filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(base)))
     Executor().Do(
         {"model": [model], "model_blessing": [blessing]},
         {"pushed_model": [pushed]},

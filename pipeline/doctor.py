@@ -1,0 +1,135 @@
+"""Tells whether the environment, or a container image, can run the pipeline: packages, GPUs, weights.
+
+Exit codes: 0 nothing is wrong; 5 something is, a line each; 2 bad usage; 1 anything else.
+"""
+
+import argparse
+import contextlib
+import functools
+import importlib
+import importlib.metadata
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Sequence
+
+from components import weights
+from components.backbone_names import BACKBONES
+from components.errors import UserError
+
+HEALTHY, UNHEALTHY = 0, 5
+_PACKAGES = ("tfx", "tensorflow", "keras", "ml-metadata", "apache-beam", "tensorflow-model-analysis", "kfp")
+_MODULES = (
+    "tensorflow",
+    "keras",
+    "ml_metadata",
+    "apache_beam",
+    "tensorflow_transform",
+    "tensorflow_data_validation",
+    "tensorflow_model_analysis",
+    "kfp.kubernetes",
+    "pipeline.dag",
+    "pipeline.run_node",
+)
+_IMAGE_SIZE = 224
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns the exit code."""
+    options = _parser().parse_args(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    found = 0
+    for name, look in _examinations(options):
+        try:
+            with _quiet():
+                state = look()
+            print(f"ok   {name:<9} {state}", flush=True)
+        except Exception as error:
+            found += 1
+            print(f"BAD  {name:<9} {_line(error)}", flush=True)
+    return UNHEALTHY if found else HEALTHY
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.doctor",
+        description="Tells whether this environment or image can run the pipeline.",
+        epilog="Exit codes: 0 nothing is wrong; 5 something is, a line each; 2 bad usage; 1 anything else.",
+    )
+    parser.add_argument("--gpu", action="store_true", help="a GPU has to be there")
+    parser.add_argument(
+        "--weights",
+        metavar="BACKBONE",
+        action="append",
+        default=[],
+        choices=list(BACKBONES),
+        help="its ImageNet weights have to be there, such as VGG16",
+    )
+    parser.add_argument("--fetch", action="store_true", help="downloads those weights where they are not")
+    return parser
+
+
+def _examinations(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], str]]]:
+    yield "python", lambda: f"{platform.python_version()} on {platform.libc_ver()[1]}, {os.cpu_count()} processors"
+    for package in _PACKAGES:
+        yield "package", functools.partial(_version, package)
+    for module in _MODULES:
+        yield "import", functools.partial(_import, module)
+    yield "gpu", functools.partial(_gpus, options.gpu)
+    for backbone in options.weights:
+        yield "weights", functools.partial(_weights, backbone, options.fetch)
+
+
+def _version(package: str) -> str:
+    return f"{package} {importlib.metadata.version(package)}"
+
+
+def _import(module: str) -> str:
+    return importlib.import_module(module).__name__
+
+
+def _gpus(is_needed: bool) -> str:
+    import tensorflow as tf
+
+    devices = tf.config.list_physical_devices("GPU")
+    if is_needed and not devices:
+        built = "built with CUDA" if tf.test.is_built_with_cuda() else "built without CUDA"
+        raise UserError(
+            f"none seen by TensorFlow, {built}; expected one, with a driver on the machine and, "
+            f"in the environment, the packages of requirements-gpu.lock"
+        )
+    if not devices:
+        return "none"
+    details = [tf.config.experimental.get_device_details(device) for device in devices]
+    return ", ".join(one.get("device_name", "unknown") for one in details)
+
+
+def _weights(backbone: str, fetch: bool) -> str:
+    if fetch:
+        return f"{backbone} from {weights.fetch(backbone, _IMAGE_SIZE)}"
+    if not weights.at_hand(backbone, _IMAGE_SIZE):
+        raise UserError(f"{backbone} is not at hand: each run would download it; --fetch does so now")
+    return f"{backbone} at hand"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Drops what libraries print while they are imported, native code included."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

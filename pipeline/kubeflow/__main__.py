@@ -1,0 +1,121 @@
+"""Compiles the pipeline for Kubeflow Pipelines, and submits what was compiled.
+
+Exit codes: 0 done; 2 bad input or configuration; 1 anything else.
+"""
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from components.errors import UserError
+from pipeline import config as configuration
+from pipeline.command import BAD_INPUT
+from pipeline.kubeflow import arguments as checked
+from pipeline.kubeflow import parameters
+from pipeline.kubeflow.deployment import GPU_STEPS, GPU_TYPE, IMAGE_TFX
+from pipeline.screen import error_line
+
+DONE = 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+        return DONE
+    except UserError as error:
+        error_line(f"error: {error}")
+        return BAD_INPUT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.kubeflow",
+        description="Compiles the pipeline for Kubeflow Pipelines, and submits what was compiled.",
+        epilog="Exit codes: 0 done; 2 bad input or configuration; 1 anything else.",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_compile(commands.add_parser("compile", help="write the file that Kubeflow Pipelines runs"))
+    _add_submit(commands.add_parser("submit", help="start a run of that file"))
+    return parser
+
+
+def _add_compile(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_compile)
+    add = parser.add_argument
+    add("--config", metavar="FILE", help="YAML configuration; default: configs/default.yaml")
+    add("--data", metavar="DIR", help="the pictures, in the container; default: a small sample")
+    add("--set", metavar="KEY=VALUE", action="append", default=[], help="changes one key, as in trainer.epochs=3")
+    add("--image", required=True, help="the container image of every step")
+    add("--pipeline-root", metavar="URI", required=True, help="a folder on a --pvc, or gs://BUCKET/PATH")
+    add("--serving", metavar="URI", help="where models are published; default: 'serving' in the pipeline root")
+    add("--metadata", metavar="URI", required=True, help=f"the metadata store: {checked.METADATA}")
+    add("--output", metavar="FILE", default="pipeline.yaml", help="default: pipeline.yaml")
+    add(
+        "--gpu-step",
+        metavar="NAME[=COUNT]",
+        action="append",
+        default=[],
+        help=f"GPUs of a step; default: 1 for {', '.join(GPU_STEPS)}; =0 for none",
+    )
+    add("--gpu-type", metavar="RESOURCE", default=GPU_TYPE, help=f"default: {GPU_TYPE}")
+    add("--node-selector", metavar="K=V", action="append", default=[], help="label of the nodes with GPUs")
+    add(
+        "--toleration",
+        metavar="K[=V][:EFFECT]",
+        action="append",
+        default=[],
+        help="taint of the nodes with GPUs; default: the GPU type's, with any value, NoSchedule",
+    )
+    add("--pvc", metavar="CLAIM:/MOUNT", action="append", default=[], help="a volume for every step")
+    add("--secret", metavar="NAME:/MOUNT", action="append", default=[], help="a secret's files for every step")
+    add("--cpu", metavar="STEP=LIMIT", action="append", default=[], help="such as Trainer=4")
+    add("--memory", metavar="STEP=LIMIT", action="append", default=[], help="such as Trainer=16G")
+    add("--tfx", metavar="VERSION", default=IMAGE_TFX, help=f"TFX's version in the image; default: {IMAGE_TFX}")
+
+
+def _add_submit(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_submit)
+    add = parser.add_argument
+    add("file", metavar="FILE", nargs="?", default="pipeline.yaml", help="default: pipeline.yaml")
+    add("--host", metavar="URL", required=True, help="of Kubeflow Pipelines")
+    add("--set", metavar="KEY=VALUE", action="append", default=[], help="changes one parameter of this run")
+    add("--experiment", metavar="NAME", help="default: the server's default experiment")
+    add("--namespace", metavar="NAME", help="of the user, where Kubeflow has several")
+    add("--token-file", metavar="FILE", help="holds a token for the server")
+
+
+def _compile(options: argparse.Namespace) -> None:
+    """What needs no TFX comes first."""
+    config = configuration.load(options.config, options.set, options.data, elsewhere=True)
+    deployment = checked.deployment(options, config)
+    output = checked.output_file(options.output)
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.simplefilter("ignore")  # the libraries' talk of their own futures
+    from pipeline.kubeflow.compiler import compile_pipeline
+
+    compile_pipeline(config, deployment, output)
+    print(f"wrote {output}")
+
+
+def _submit(options: argparse.Namespace) -> None:
+    if not Path(options.file).is_file():
+        raise UserError(f"{options.file!r} is not there; write it with: python -m pipeline.kubeflow compile")
+    changed = {text.partition("=")[0].strip() for text in options.set}
+    config = configuration.load(None, options.set, elsewhere=True)
+    values = {one.name: one.default for one in parameters.of_config(config) if one.key in changed}
+    token = checked.token(options.token_file)
+
+    warnings.simplefilter("ignore")
+    from pipeline.kubeflow.submit import submit
+
+    print(f"started {submit(options.file, values, options.host, options.experiment, options.namespace, token)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

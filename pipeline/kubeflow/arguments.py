@@ -1,0 +1,182 @@
+"""Checks the command line of `compile` and `submit`, in the standard library alone: each mistake is one line."""
+
+import argparse
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from components.errors import UserError
+from pipeline import connection
+from pipeline.config import Config
+from pipeline.kubeflow.deployment import GPU_STEPS, STEPS, Deployment, Placement, Toleration
+
+METADATA = connection.EXPECTED
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")  # of objects in Kubernetes
+_LABEL = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]{0,252}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+_CPU = re.compile(r"[0-9]*\.?[0-9]+|[0-9]+m")
+_MEMORY = re.compile(r"[0-9]+([EPTGMK]i?)?")
+_BUCKET = re.compile(r"gs://[a-z0-9][-a-z0-9_.]+(/\S*)?")
+_VERSION = re.compile(r"[0-9]+(\.[0-9a-z]+)+")
+_IMAGE = re.compile(r"\S+")
+
+Value = TypeVar("Value")
+
+
+def deployment(options: argparse.Namespace, config: Config) -> Deployment:
+    """What the options of `compile` say.
+
+    Raises:
+      UserError: one of them, or a folder of the configuration, cannot be right.
+    """
+    volumes = _mounts("--pvc", options.pvc)
+    secrets = _mounts("--secret", options.secret)
+    if both := sorted(volumes.keys() & secrets.keys()):
+        raise UserError(f"--secret: {both[0]!r} is where a --pvc is mounted, expected another folder")
+    root = _storage("--pipeline-root", options.pipeline_root, volumes)
+    _check_metadata(options.metadata, volumes, secrets)
+    for key in ("data", "infer"):
+        folder = getattr(config, key)
+        if folder is not None and not folder.startswith("/"):
+            raise UserError(f"{key}: got {folder!r}, expected an absolute path in the container")
+    placement = Placement(
+        gpus=dict.fromkeys(GPU_STEPS, 1) | _by_step("--gpu-step", options.gpu_step, _gpus, default="1"),
+        gpu_type=_match("--gpu-type", options.gpu_type, _LABEL, "a resource such as nvidia.com/gpu"),
+        node_selector=dict(_selector(text) for text in options.node_selector),
+        tolerations=[_toleration(text) for text in options.toleration]
+        or [Toleration(options.gpu_type, "", "NoSchedule")],
+        volumes=volumes,
+        secrets=secrets,
+        cpu=_by_step("--cpu", options.cpu, lambda text: _match("--cpu", text, _CPU, "a number such as 4 or 500m")),
+        memory=_by_step(
+            "--memory", options.memory, lambda text: _match("--memory", text, _MEMORY, "an amount such as 16G")
+        ),
+    )
+    return Deployment(
+        image=_match("--image", options.image, _IMAGE, "an image such as registry/name:tag"),
+        pipeline_root=root,
+        serving=_storage("--serving", options.serving or f"{root}/serving", volumes),
+        metadata=options.metadata,
+        tfx=_match("--tfx", options.tfx, _VERSION, "a version such as 1.21.0"),
+        placement=placement,
+    )
+
+
+def output_file(path: str) -> Path:
+    """The file that `compile` writes.
+
+    Raises:
+      UserError: it cannot be written, or KFP would not take its name.
+    """
+    file = Path(path)
+    if file.suffix not in (".yaml", ".yml"):
+        raise UserError(f"--output: got {path!r}, expected a name that ends in .yaml")
+    target = file if file.exists() else file.absolute().parent
+    if file.is_dir() or not os.access(target, os.W_OK):
+        raise UserError(f"--output: {path!r} cannot be written")
+    return file
+
+
+def token(path: str | None) -> str | None:
+    """The token in a file.
+
+    Raises:
+      UserError: the file cannot be read or is empty.
+    """
+    if path is None:
+        return None
+    try:
+        text = Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--token-file: {path!r} cannot be read") from error
+    if not text:
+        raise UserError(f"--token-file: {path!r} is empty")
+    return text
+
+
+def _check_metadata(text: str, volumes: Mapping[str, str], secrets: Mapping[str, str]) -> None:
+    address = connection.parse(text)
+    if address.file:
+        _storage("--metadata", address.file, volumes)
+    if address.credentials and not _is_under(address.credentials, secrets):
+        raise UserError(
+            f"--metadata: no --secret is mounted at {address.credentials!r}; add --secret NAME:{address.credentials}"
+        )
+
+
+def _storage(option: str, text: str, volumes: Mapping[str, str]) -> str:
+    """A path that outlives a step: on a volume, or in a bucket."""
+    text = text.rstrip("/")
+    if _BUCKET.fullmatch(text):
+        return text
+    if not text.startswith("/") or PurePosixPath(text).as_posix() != text or ".." in text.split("/"):
+        raise UserError(f"{option}: got {text!r}, expected an absolute path on a --pvc, or gs://BUCKET/PATH")
+    if not _is_under(text, volumes):
+        raise UserError(
+            f"{option}: {text!r} is on no mounted volume and would be gone with the step; add --pvc CLAIM:/MOUNT"
+        )
+    return text
+
+
+def _is_under(path: str, mounts: Iterable[str]) -> bool:
+    return any(PurePosixPath(path).is_relative_to(mount) for mount in mounts)
+
+
+def _mounts(option: str, texts: Iterable[str]) -> dict[str, str]:
+    """Names by the path that they are mounted at."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, _, path = text.partition(":")
+        path = path.rstrip("/")
+        if not _NAME.fullmatch(name) or not path.startswith("/") or ":" in path:
+            raise UserError(f"{option}: got {text!r}, expected NAME:/MOUNT")
+        if path in found:
+            raise UserError(f"{option}: {path!r} is named twice")
+        found[path] = name
+    return found
+
+
+def _by_step(
+    option: str, texts: Iterable[str], value: Callable[[str], Value], default: str | None = None
+) -> dict[str, Value]:
+    found = {}
+    for text in texts:
+        step, equals, rest = text.partition("=")
+        if step not in STEPS:
+            raise UserError(f"{option}: unknown step {step!r}, expected one of {', '.join(STEPS)}")
+        if not equals and default is None:
+            raise UserError(f"{option}: got {text!r}, expected STEP=LIMIT")
+        found[step] = value(rest if equals else str(default))
+    return found
+
+
+def _gpus(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,2}", text):
+        raise UserError(f"--gpu-step: got {text!r}, expected a number of GPUs, 0 for none")
+    return int(text)
+
+
+def _selector(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (equals and _LABEL.fullmatch(key) and _LABEL_VALUE.fullmatch(value)):
+        raise UserError(f"--node-selector: got {text!r}, expected LABEL=VALUE")
+    return key, value
+
+
+def _toleration(text: str) -> Toleration:
+    rest, _, effect = text.partition(":")
+    key, _, value = rest.partition("=")
+    if not (_LABEL.fullmatch(key) and _LABEL_VALUE.fullmatch(value) and effect in ("", *_EFFECTS)):
+        raise UserError(
+            f"--toleration: got {text!r}, expected KEY[=VALUE][:EFFECT] with the effect {', '.join(_EFFECTS)}"
+        )
+    return Toleration(key, value, effect)
+
+
+def _match(option: str, text: str, pattern: "re.Pattern[str]", expected: str) -> str:
+    if not pattern.fullmatch(text):
+        raise UserError(f"{option}: got {text!r}, expected {expected}")
+    return text

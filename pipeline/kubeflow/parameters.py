@@ -1,0 +1,66 @@
+"""The settings as parameters of a Kubeflow pipeline, which shows them, lets a person edit them, and hands them back.
+
+`trainer.epochs` is the parameter `trainer_epochs`, of the type that the setting has. Kubeflow has no type for a
+setting that may be null or holds names: such a parameter is a text, read as YAML.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from components.errors import UserError
+from pipeline import config as configuration
+
+# Kubeflow's own id of the run is handed to each step beside the settings.
+RUN_ID = "run_id"
+# On Kubeflow, the pipeline root takes its place.
+_LEFT_OUT = "output"
+
+
+class Parameter(NamedTuple):
+    """One parameter.
+
+    Attributes:
+      name: such as "trainer_epochs".
+      key: the setting, such as "trainer.epochs".
+      type: bool, int, float or str.
+      default: of that type.
+    """
+
+    name: str
+    key: str
+    type: type
+    default: Any
+
+
+def of_config(config: configuration.Config) -> list[Parameter]:
+    """Every setting, with its value in a configuration as the default."""
+    found = []
+    for key in configuration.leaf_keys():
+        if key.name == _LEFT_OUT:
+            continue
+        value = configuration.get(config, key.name)
+        default = configuration.to_text(value) if key.type is None else value
+        found.append(Parameter(key.name.replace(".", "_"), key.name, key.type or str, default))
+    return found
+
+
+def to_config(values: Mapping[str, Any]) -> configuration.Config:
+    """The configuration that a run's parameters make.
+
+    Args:
+      values: by the name of the parameter; JSON values, in which every number may be a float.
+
+    Raises:
+      UserError: a parameter is unknown, missing, or has a value that is not allowed.
+    """
+    known = {parameter.name: parameter for parameter in of_config(configuration.Config())}
+    if unlike := sorted(known.keys() ^ values.keys()):
+        raise UserError(
+            f"parameter {unlike[0]!r}: {'missing' if unlike[0] in known else 'unknown'}; "
+            f"the pipeline was compiled from other code than this image holds: compile it and build the image anew"
+        )
+    return configuration.of_values({known[name].key: _typed(value, known[name].type) for name, value in values.items()})
+
+
+def _typed(value: Any, kind: type) -> Any:
+    return int(value) if kind is int and isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,264 @@
+"""Runs one node of the pipeline, as a step of a Kubeflow pipeline does.
+
+Exit codes: 0 done, also where the gate refused the model; 2 bad input or configuration; 130 interrupted; 1 anything
+else.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import importlib.metadata
+import json
+import logging
+import os
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components import progress, weights
+from components.errors import UserError
+from pipeline import connection, faults
+from pipeline.command import BAD_INPUT, FAILED, INTERRUPTED, interrupts
+from pipeline.config import Config
+from pipeline.kubeflow import parameters
+from pipeline.screen import error_line
+
+if TYPE_CHECKING:
+    from tfx.proto.orchestration import pipeline_pb2
+    from tfx.types import Artifact
+
+DONE = 0
+_PROGRESS_SECONDS = 30
+# Where Keras and this project keep them.
+_WEIGHTS = ("~/.keras/models", "~/.cache/image-classification-pipeline")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns the exit code."""
+    options = _parser().parse_args(arguments)
+    code, line = INTERRUPTED, "interrupted: a retry goes on where this attempt stopped"
+    with interrupts() as interrupted:
+        try:
+            _start(options)
+            return DONE
+        except KeyboardInterrupt:
+            pass
+        except (UserError, faults.FaultError) as error:
+            if not interrupted.is_set():
+                code = BAD_INPUT if isinstance(error, UserError) else FAILED
+                line = f"error: {error}"
+        except Exception as error:
+            if not interrupted.is_set():
+                traceback.print_exc()
+                code, line = FAILED, f"error: {options.node} failed: {error}"
+    error_line(line)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.run_node",
+        description="Runs one node of the pipeline; `python -m pipeline.kubeflow compile` writes these arguments.",
+        epilog=(
+            "Exit codes: 0 done, also where the gate refused the model; 2 bad input or configuration; "
+            "130 interrupted; 1 anything else."
+        ),
+    )
+    parser.add_argument("--node", metavar="NAME", required=True, help="such as Trainer")
+    parser.add_argument("--nodes", metavar="NAMES", required=True, help="all nodes of the pipeline, with commas")
+    parser.add_argument("--run-id", metavar="ID", required=True, help="the same for all nodes of a run")
+    parser.add_argument("--pipeline-root", metavar="URI", required=True, help="a folder, or gs://...")
+    parser.add_argument("--serving", metavar="URI", required=True, help="where models are published")
+    parser.add_argument("--metadata", metavar="URI", required=True, help=connection.EXPECTED)
+    parser.add_argument("--tfx", metavar="VERSION", required=True, help="the version that the pipeline is meant for")
+    parser.add_argument(
+        "--executor-input", metavar="JSON", required=True, help="KFP's ExecutorInput: the settings and the outputs"
+    )
+    parser.add_argument(
+        "--output",
+        metavar=("NAME", "PATH"),
+        nargs=2,
+        action="append",
+        default=[],
+        help="where KFP looks for an output's file",
+    )
+    return parser
+
+
+def _log_to_pod() -> None:
+    """Kubernetes collects what a container prints: there go the steps' own log and their progress."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+    log = logging.getLogger("components")
+    log.setLevel(logging.INFO)
+    log.handlers, log.propagate = [handler], False
+    shown = time.monotonic()
+
+    def show(done: int, total: int, unit: str) -> None:
+        nonlocal shown
+        if time.monotonic() - shown >= _PROGRESS_SECONDS:
+            shown = time.monotonic()
+            print(f"{done} of {total} {unit}", flush=True)
+
+    progress.listen(show)
+
+
+def _start(options: argparse.Namespace) -> None:
+    """What needs neither TensorFlow nor much time comes first."""
+    _check_version(options.tfx)
+    if not options.run_id or "{{" in options.run_id:
+        raise UserError(
+            f"--run-id: got {options.run_id!r}: this Kubeflow does not tell its steps the id of their run, "
+            f"without which two runs could not be told apart; expected Kubeflow Pipelines 2.4 or newer"
+        )
+    executor_input = _executor_input(options.executor_input)
+    values = dict(executor_input.get("inputs", {}).get("parameterValues", {}))
+    values.pop(parameters.RUN_ID, None)
+    config = parameters.to_config(values)
+    weights.check(config.backbone.weights)
+    store = connection.connect(connection.parse(options.metadata))
+    _log_to_pod()
+    _run(options, config, store, executor_input.get("outputs", {}))
+
+
+def _check_version(expected: str) -> None:
+    here = importlib.metadata.version("tfx")
+    if here != expected:
+        raise UserError(
+            f"this image holds TFX {here}, the pipeline was compiled for one with TFX {expected}; "
+            f"build the image and compile the pipeline from the same checkout, or compile with --tfx {here}"
+        )
+
+
+def _executor_input(text: str) -> dict[str, Any]:
+    try:
+        content = json.loads(text)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise UserError("--executor-input: no JSON object, expected what KFP's launcher puts in the place of {{$}}")
+    return content
+
+
+def _share_weights(root: str) -> None:
+    """Lets the steps fetch ImageNet weights once, into the pipeline root, unless the image brings some."""
+    if any(os.path.isdir(os.path.expanduser(folder)) for folder in _WEIGHTS):
+        return
+    for variable in ("KERAS_HOME", "XDG_CACHE_HOME"):
+        os.environ.setdefault(variable, os.path.join(root, ".cache", variable.partition("_")[0].lower()))
+
+
+def _run(options: argparse.Namespace, config: Config, store: "connection.Config", told: dict[str, Any]) -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    is_local = "://" not in options.pipeline_root
+    if is_local:
+        _share_weights(options.pipeline_root)
+    pipeline, node = _compile(options, config, store)
+    _check_metadata(store, options.metadata)
+    with _only_attempt(options.pipeline_root, options.node) if is_local else contextlib.nullcontext():
+        artifacts = _launch(pipeline, node, store, is_local)
+    if told:
+        from pipeline.kubeflow import outputs
+
+        outputs.write(told, dict(options.output), node.outputs.outputs, artifacts)
+
+
+def _compile(
+    options: argparse.Namespace, config: Config, store: "connection.Config"
+) -> "tuple[pipeline_pb2.Pipeline, pipeline_pb2.PipelineNode]":
+    """The pipeline of these settings, for this run, and the one node of it."""
+    from tfx.dsl.compiler import compiler, constants
+    from tfx.orchestration.portable import runtime_parameter_utils
+
+    from pipeline.dag import create_pipeline
+
+    data = config.data or os.path.join(tempfile.gettempdir(), "sample_data")
+    if options.node == "ImageExampleGen" and config.data is None:
+        from components.sample_data import write_sample
+
+        write_sample(Path(data))
+    pipeline = compiler.Compiler().compile(
+        create_pipeline(
+            config,
+            data=data,
+            pipeline_root=options.pipeline_root,
+            serving=options.serving,
+            metadata=store,
+        )
+    )
+    runtime_parameter_utils.substitute_runtime_parameter(
+        pipeline, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: options.run_id}
+    )
+    nodes = {one.pipeline_node.node_info.id: one.pipeline_node for one in pipeline.nodes}
+    if unlike := sorted(nodes.keys() ^ set(options.nodes.split(","))):
+        raise UserError(
+            f"the step {unlike[0]!r} is {'new' if unlike[0] in nodes else 'gone'} with these settings or this image; "
+            f"compile the pipeline anew with them"
+        )
+    return pipeline, nodes[options.node]
+
+
+def _check_metadata(store: "connection.Config", address: str) -> None:
+    from pipeline.roomy_metadata import RoomyMetadata
+
+    try:
+        with RoomyMetadata(store):
+            pass
+    except RuntimeError as error:
+        raise faults.FaultError(
+            f"the metadata store {connection.parse(address)} cannot be reached, or does not let this user in: {error}"
+        ) from error
+
+
+@contextlib.contextmanager
+def _only_attempt(root: str, node: str) -> Iterator[None]:
+    """Lets one process at a time run a node, as two runs may share the root: the second finds the work done.
+
+    The lock is as in `run_lock`: it ends with the process that holds it, so what else is unfinished is nobody's.
+    """
+    folder = Path(root, node)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting: another run is at {node}", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _launch(
+    pipeline: "pipeline_pb2.Pipeline", node: "pipeline_pb2.PipelineNode", store: "connection.Config", is_local: bool
+) -> "dict[str, Artifact]":
+    """Clears what killed attempts left, launches the node and returns its inputs and outputs by key."""
+    from tfx.orchestration.portable.mlmd import execution_lib
+
+    from pipeline import leftovers
+    from pipeline.roomy_metadata import RoomyMetadata
+    from pipeline.runner import launch
+
+    name, root = node.node_info.id, pipeline.runtime_spec.pipeline_root.field_value.string_value
+    # Without a lock, as in an object store, other runs' attempts may be alive.
+    run_id = None if is_local else pipeline.runtime_spec.pipeline_run_id.field_value.string_value
+    with RoomyMetadata(store) as handle:
+        leftovers.clear_node(handle, root, pipeline.pipeline_info.id, name, run_id)
+    execution_id, state = launch(pipeline, node)
+    print(f"{name}: {state}", flush=True)
+    if state == "failed":
+        raise faults.FaultError(f"{name} failed: its inputs could not be resolved; the log above tells why")
+    if is_local:
+        leftovers.clear_unfinished(root, name)
+    with RoomyMetadata(store) as handle:
+        found = {
+            **execution_lib.get_input_artifacts(handle, execution_id),
+            **execution_lib.get_output_artifacts(handle, execution_id),
+        }
+    return {key: one for key, (one, *_) in found.items() if one}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

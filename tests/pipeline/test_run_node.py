@@ -1,0 +1,274 @@
+"""One node in a container: what stops it before anything is loaded, and what runs on Kubeflow come to."""
+
+import importlib.metadata
+import json
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import mariadb_server
+import ml_metadata as mlmd
+import pytest
+import yaml
+from kubeflow_launcher import Done, Forks, Kubeflow
+from ml_metadata.proto import metadata_store_pb2
+from pictures import encode, make_pixels, write_classes
+from workplace import ALL_STEPS, REPOSITORY, SMALL
+
+from pipeline import config as configuration
+from pipeline import connection, run_node
+from pipeline.kubeflow import parameters
+from pipeline.kubeflow.__main__ import main as kubeflow
+
+TFX = importlib.metadata.version("tfx")
+
+
+# --- What is told at once ---
+
+
+def _arguments(**changes: str) -> list[str]:
+    values = {
+        one.name: one.default for one in parameters.of_config(configuration.load(None, ["backbone.weights=random"]))
+    }
+    options = {
+        "node": "Trainer",
+        "nodes": ",".join(ALL_STEPS),
+        "run_id": "1",
+        "pipeline_root": "/no/such",
+        "serving": "/no/such/serving",
+        "metadata": "mysql://127.0.0.1/metadata?credentials=/no/such",
+        "tfx": TFX,
+        "executor_input": json.dumps({"inputs": {"parameterValues": {**values, "run_id": "1"}}}),
+        **changes,
+    }
+    return [f"--{key.replace('_', '-')}={value}" for key, value in options.items()]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "credentials of the metadata store: '/no/such/username' cannot be read"),
+        ({"tfx": "1.99.0"}, f"this image holds TFX {TFX}, the pipeline was compiled for one with TFX 1.99.0;"),
+        ({"run_id": "{{$.pipeline_job_uuid}}"}, "--run-id: got '{{$.pipeline_job_uuid}}': this Kubeflow does not tell"),
+        ({"executor_input": "{{$}}"}, "--executor-input: no JSON object"),
+        ({"executor_input": "{}"}, "parameter 'backbone_image_size': missing"),
+        ({"metadata": "store"}, "--metadata: got 'store', expected sqlite:///"),
+    ],
+)
+def test_what_cannot_run_is_told_in_one_line(
+    changes: dict[str, str], message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run_node.main(_arguments(**changes)) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"error: {message}")
+
+
+def test_weights_are_fetched_into_the_pipeline_root_unless_the_image_has_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for variable in ("KERAS_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, "")
+        monkeypatch.delenv(variable)
+    (tmp_path / "home" / ".keras" / "models").mkdir(parents=True)
+    run_node._share_weights("/mnt/pipeline")
+    assert "KERAS_HOME" not in os.environ
+    shutil.rmtree(tmp_path / "home")
+    run_node._share_weights("/mnt/pipeline")
+    assert os.environ["KERAS_HOME"] == "/mnt/pipeline/.cache/keras"
+    assert os.environ["XDG_CACHE_HOME"] == "/mnt/pipeline/.cache/xdg"
+
+
+def test_the_same_node_of_two_runs_never_runs_at_the_same_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entered = threading.Event()
+
+    def enter() -> None:
+        with run_node._only_attempt(str(tmp_path), "Trainer"):
+            entered.set()
+
+    thread = threading.Thread(target=enter)
+    with run_node._only_attempt(str(tmp_path), "Trainer"), run_node._only_attempt(str(tmp_path), "Evaluator"):
+        thread.start()
+        assert not entered.wait(0.5)
+    assert entered.wait(10)
+    thread.join()
+    assert capsys.readouterr().out == "waiting: another run is at Trainer\n"
+
+
+def test_a_file_of_metadata_is_entered_by_one_at_a_time(tmp_path: Path) -> None:
+    from pipeline.roomy_metadata import RoomyMetadata
+
+    store = connection.connect(connection.parse(f"sqlite://{tmp_path}/metadata.db"))
+    entered = threading.Event()
+
+    def enter() -> None:
+        with RoomyMetadata(store):
+            entered.set()
+
+    with RoomyMetadata(store):
+        thread = threading.Thread(target=enter)
+        thread.start()
+        assert not entered.wait(0.5)
+    assert entered.wait(10)
+    thread.join()
+
+
+# --- Whole runs, as Kubeflow would have them ---
+
+
+class Cluster:
+    """A volume with pictures on it, and the pipeline compiled for it."""
+
+    def __init__(self, root: Path, metadata: str, *options: str, **settings: Any) -> None:
+        self.root = root
+        self.metadata = metadata
+        write_classes(root / "data", {"apple": 30, "berry": 40})
+        (root / "config.yaml").write_text(yaml.safe_dump({**SMALL, **settings}))
+        arguments = {
+            "--config": root / "config.yaml",
+            "--data": root / "data",
+            "--image": "registry/classifier:1",
+            "--pvc": f"volume:{root}",
+            "--pipeline-root": root / "pipeline",
+            "--metadata": metadata,
+            "--tfx": TFX,
+            "--output": root / "pipeline.yaml",
+        }
+        assert kubeflow(["compile", *(f"{key}={value}" for key, value in arguments.items()), *options]) == 0
+        self.forks = Forks()
+        self.compiled = root / "pipeline.yaml"
+
+    def run(self, run_id: str, *, in_new_processes: bool = False, **changes: Any) -> dict[str, Done]:
+        how = {} if in_new_processes else {"run": self.forks}
+        return Kubeflow(self.compiled, self.root / "kubeflow", **how).run(run_id, **changes)
+
+    def versions(self) -> list[str]:
+        return sorted(path.name for path in (self.root / "pipeline" / "serving").glob("[0-9]*"))
+
+    def states(self) -> set[int]:
+        store = mlmd.MetadataStore(connection.connect(connection.parse(self.metadata)))
+        return {one.last_known_state for one in store.get_executions()}
+
+
+def _states(done: dict[str, Done]) -> dict[str, str]:
+    """What each task said of itself."""
+    assert not [one.log for one in done.values() if one.code > 0]
+    return {
+        name: next(line for line in one.log.splitlines() if line.startswith(f"{name}: ")).partition(": ")[2]
+        for name, one in done.items()
+        if not one.code
+    }
+
+
+def _metadata(done: Done, name: str) -> dict[str, Any]:
+    (artifact,) = done.output["artifacts"][name]["artifacts"]
+    return artifact["metadata"]
+
+
+@pytest.mark.slow
+def test_a_run_publishes_and_the_next_one_is_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    cluster = Cluster(tmp_path, f"sqlite://{tmp_path}/metadata.db")
+    first = cluster.run("first", in_new_processes=True)
+    assert _states(first) == dict.fromkeys(ALL_STEPS, "run")
+    (version,) = cluster.versions()
+    assert first["Pusher"].output == {"parameterValues": {"published": f"{tmp_path}/pipeline/serving/{version}"}}
+
+    # What Kubeflow's interface draws.
+    assert _metadata(first["ImageExampleGen"], "files")["used"] == 70
+    assert _metadata(first["Trainer"], "training")["eval_accuracy"] >= 0.6
+    accuracy = _metadata(first["Evaluator"], "test")["accuracy"]
+    matrix = _metadata(first["Evaluator"], "confusion_matrix")["confusionMatrix"]
+    assert [one["displayName"] for one in matrix["annotationSpecs"]] == ["apple", "berry"]
+    rows = [one["row"] for one in matrix["rows"]]
+    assert (rows[0][0] + rows[1][1]) / sum(map(sum, rows)) == pytest.approx(accuracy)
+    gate = first["Evaluator"].files["gate"].read_text()
+    assert gate.startswith("# The gate let the model pass\n")
+    assert f"| passed | accuracy | overall | {accuracy:.4f} | 0.6000 |" in gate
+
+    assert "<html" in first["Report"].files["report"].read_text()[:200].lower()
+
+    second = cluster.run("second")
+    cached = {name for name, state in _states(second).items() if state == "cached"}
+    assert cached == set(ALL_STEPS) - {"LatestBlessedModel"}
+    assert cluster.versions() == [version]
+    # A cached step shows what it showed.
+    assert _metadata(second["Evaluator"], "confusion_matrix")["confusionMatrix"] == matrix
+    assert second["Pusher"].output == first["Pusher"].output
+
+    # A setting that makes another step cannot be edited in: Kubeflow would never run that step.
+    other = cluster.run("third", infer=str(tmp_path / "data"))
+    assert {one.code for one in other.values()} == {2}
+    assert "error: the step 'BulkInferrer' is new with these settings" in other["ImageExampleGen"].log
+
+
+@pytest.fixture
+def mariadb(tmp_path: Path) -> Iterator[mariadb_server.Server]:
+    missing = mariadb_server.missing()
+    if missing and os.environ.get("CI") != "true":
+        pytest.skip(f"not installed: {', '.join(missing)} (apt-get install mariadb-server)")
+    (tmp_path / "mariadb").mkdir()
+    with mariadb_server.running(tmp_path / "mariadb", "not-to-be-seen") as server:
+        yield server
+
+
+@pytest.mark.slow
+def test_two_runs_at_once_changed_pictures_a_kill_and_a_refusal_on_mariadb(
+    tmp_path: Path, mariadb: mariadb_server.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    secret, root = tmp_path / "secret", tmp_path / "volume"
+    secret.mkdir()
+    (secret / "username").write_text(f"{mariadb.user}\n")
+    (secret / "password").write_text(mariadb.password)
+    shutil.copy(mariadb.ca, secret / "ca.crt")  # this server lets nobody in without TLS
+    cluster = Cluster(
+        root,
+        f"mysql://127.0.0.1:{mariadb.port}/{mariadb.database}?credentials={secret}",
+        f"--secret=metadata:{secret}",
+        trainer={**SMALL["trainer"], "fine_tune_epochs": 2},
+    )
+    # Two runs at once: each step is done by the one that comes first, and the other finds it done.
+    with ThreadPoolExecutor() as threads:
+        first, twin = threads.map(cluster.run, ("first", "twin"))
+    both = {name: sorted((_states(first)[name], _states(twin)[name])) for name in ALL_STEPS}
+    once = {name: ["cached", "run"] for name in ALL_STEPS}
+    assert both == {**once, "LatestBlessedModel": ["run", "run"]}
+    assert len(cluster.versions()) == 1
+
+    # A new picture makes everything run again but for the schema; the kubelet kills the Trainer.
+    (root / "data" / "apple" / "new.png").write_bytes(encode(make_pixels(9999, 32, 32)))
+    cluster.forks.dies_in = "Trainer"
+    killed = cluster.run("second")
+    assert killed["Trainer"].code < 0
+    assert killed.keys() == set(ALL_STEPS[:7])
+    assert _states(killed) == {**dict.fromkeys(ALL_STEPS[:6], "run"), "ImageSchema": "cached"}
+
+    # The retry goes on from the last epoch, and the first run's model is what the new one has to reach.
+    cluster.forks.dies_in = ""
+    retried = cluster.run("second")
+    assert _states(retried) == dict.fromkeys(ALL_STEPS[6:], "run")
+    assert "epochs that an earlier attempt trained: 1" in retried["Trainer"].log
+    assert "| accuracy_change | overall |" in retried["Evaluator"].files["gate"].read_text()
+    assert len(cluster.versions()) == 2
+    assert cluster.states() == {metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED}
+
+    # What a person edits for one run: a model that learns nothing, and a gate that it cannot pass.
+    refused = cluster.run("third", trainer_learning_rate=1e-9, trainer_fine_tune=False, gate_slices="{apple: 1.0}")
+    assert {name for name, state in _states(refused).items() if state == "run"} == set(ALL_STEPS[5:])
+    assert refused["Pusher"].output["parameterValues"]["published"] == "nothing: the gate refused the model"
+    gate = refused["Evaluator"].files["gate"].read_text()
+    assert gate.startswith("# The gate refused the model: it is not published\n")
+    assert "| **FAILED** | accuracy | apple | " in gate
+    assert len(cluster.versions()) == 2
+
+    logs = [one.log for run in (first, twin, killed, retried, refused) for one in run.values()]
+    assert not [log for log in logs if mariadb.password in log]
+    for path in root.rglob("*"):
+        assert not path.is_file() or mariadb.password.encode() not in path.read_bytes(), path
