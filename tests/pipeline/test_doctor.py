@@ -1,0 +1,27 @@
+"""Whether the doctor finds what is wrong, and says so in a line and an exit code."""
+
+import pytest
+
+from components import weights
+from pipeline import doctor
+
+
+def test_a_sound_environment_is_sound(capfd: pytest.CaptureFixture[str]) -> None:
+    assert doctor.main([]) == doctor.HEALTHY
+    lines = capfd.readouterr().out.splitlines()
+    assert {line.split()[0] for line in lines} == {"ok"}
+    assert any(line.startswith("ok   package   tfx ") for line in lines)
+
+
+def test_each_finding_is_a_line(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_PACKAGES", ("no-such-package",))
+    monkeypatch.setattr(doctor, "_MODULES", ("no_such_module",))
+    monkeypatch.setattr(weights, "at_hand", lambda *_: False)
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda _: [])
+    assert doctor.main(["--gpu", "--weights", "VGG16"]) == doctor.UNHEALTHY
+    out, err = capfd.readouterr()
+    bad = [line for line in out.splitlines() if line.startswith("BAD")]
+    assert [line.split()[1] for line in bad] == ["package", "import", "gpu", "weights"]
+    assert "No module named 'no_such_module'" in bad[1]
+    assert "none seen by TensorFlow" in bad[2]
+    assert err == ""
