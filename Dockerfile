@@ -4,9 +4,11 @@
 # the tests need.
 
 FROM debian:13-slim AS system
+ARG TEST=
 # hadolint ignore=DL3008
 RUN apt-get update && \
-    apt-get install --yes --no-install-recommends ca-certificates python3 && \
+    apt-get install --yes --no-install-recommends ca-certificates python3 \
+        ${TEST:+chromium g++ make python3-dev python3-venv} && \
     rm -rf /var/lib/apt/lists/*
 
 FROM system AS packages

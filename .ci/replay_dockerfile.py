@@ -25,8 +25,10 @@ BASES = {"debian:13-slim": "trixie"}
 _CONTEXT = Path(__file__).resolve().parent.parent
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _DEFAULT_ENVIRONMENT = {"PATH": _PATH, "HOME": "/root", "LANG": "C.UTF-8"}
-# How this machine reaches package registries.
-_SHARED = ("/dev", "/sys", "/etc/resolv.conf", "/etc/ssl/certs", "/etc/pip.conf")
+_DEVICES = ("/dev", "/sys")
+# How this machine reaches package registries. Its own certificates only, of which the image's `ca-certificates` makes
+# a bundle with Debian's: that package writes to /etc/ssl/certs. Nothing in the image may write to these.
+_SETTINGS = ("/etc/resolv.conf", "/etc/pip.conf", "/usr/local/share/ca-certificates")
 _PASSED = re.compile(r"PIP_.*|SSL_CERT_.*|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|(HTTPS?|ALL|NO)_PROXY", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 
@@ -105,7 +107,7 @@ class Stage:
 
     def _shares(self) -> list[str]:
         lines = []
-        for path in _SHARED:
+        for path in (*_DEVICES, *_SETTINGS):
             inside = self.root / path[1:]
             if os.path.isdir(path):
                 inside.mkdir(parents=True, exist_ok=True)
@@ -115,6 +117,8 @@ class Stage:
             else:
                 continue
             lines.append(f"mount --rbind {path} {inside}")
+            if path in _SETTINGS:
+                lines.append(f"mount -o remount,bind,ro {inside}")
         return lines
 
     def copy(self, sources: list[Path], target: str) -> None:
