@@ -5,8 +5,9 @@ SHELL := bash
 .PHONY: help demo test quick lint format setup lock
 
 python := .venv/bin/python
-# Most tests keep one core busy. A file stays with one worker, which makes what its tests share once.
-pytest := $(python) -m pytest -n 2 --dist loadfile
+# Most tests keep one core busy. A file stays with one worker, which makes what its tests share once; files are taken in
+# the order of tests/conftest.py.
+pytest := $(python) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 uv := uv==0.13.9
 
 help:  ## list these targets

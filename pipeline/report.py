@@ -15,9 +15,10 @@ from pathlib import Path
 from components.errors import UserError
 from pipeline import config as configuration
 from pipeline import faults, run_lock
+from pipeline.command import BAD_INPUT, FAILED, INTERRUPTED, interrupts
 from pipeline.screen import Screen, error_line, output_to
 
-WRITTEN, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+WRITTEN = 0
 
 FILE_NAME = "report.html"
 _STEP = "Report"
@@ -28,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     output = Path(options.output).resolve()
     try:
-        _write(output)
+        with interrupts():
+            _write(output)
     except UserError as error:
         error_line(f"error: {error}")
         return BAD_INPUT

@@ -18,17 +18,19 @@ from pathlib import Path
 from components.errors import UserError
 from pipeline import config as configuration
 from pipeline import faults
+from pipeline.command import BAD_INPUT, FAILED, interrupts
 from pipeline.screen import Screen, error_line, output_to
 from pipeline.viewer import evaluations
 
-ENDED, FAILED, BAD_INPUT = 0, 1, 2
+ENDED = 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        _show(Path(options.output).expanduser().resolve(), options.slice)
+        with interrupts():
+            _show(Path(options.output).expanduser().resolve(), options.slice)
     except UserError as error:
         error_line(f"error: {error}")
         return BAD_INPUT

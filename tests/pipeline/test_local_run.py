@@ -83,7 +83,7 @@ def test_the_report_tells_of_the_run_and_can_be_written_anew(
 
 
 def test_a_report_without_a_finished_run_is_bad_input(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert report.main(["--output", str(tmp_path)]) == report.BAD_INPUT
+    assert report.main(["--output", str(tmp_path)]) == local_run.BAD_INPUT
     assert capfd.readouterr().err == (
         f"error: output: '{tmp_path}' holds no run; expected the output folder of pipeline.local_run\n"
     )
