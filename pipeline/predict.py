@@ -11,9 +11,10 @@ else. A SavedModel is a program: load only models that you trust.
 """
 
 import argparse
+import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -28,6 +29,8 @@ from pipeline.predict_inputs import find_files, find_model
 from pipeline.screen import error_line, output_to
 
 PREDICTED, FAILED, BAD_INPUT, INCOMPLETE, INTERRUPTED = 0, 1, 2, 4, 130
+
+_EXTRAS = ("IPython", "matplotlib", "pandas", "sklearn")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,7 +105,8 @@ def _run(files: list[File], folder: str, format: str, top: int) -> int:
     ):
         bar.console.print(f"model  {names.escape(folder)}")
         task = bar.add_task("loading the model", total=None)
-        from components.predictor import Predictor
+        with _without_extras():
+            from components.predictor import Predictor
 
         predictor = Predictor(folder)
         bar.reset(task, total=len(files), description="files")
@@ -118,6 +122,18 @@ def _run(files: list[File], folder: str, format: str, top: int) -> int:
         return PREDICTED
     error_line(f"error: {failed} of {len(files)} files could not be predicted; their rows say why")
     return INCOMPLETE
+
+
+@contextlib.contextmanager
+def _without_extras() -> Iterator[None]:
+    """Hides libraries that Keras imports only where they are installed: prediction starts two seconds earlier."""
+    hidden = [name for name in _EXTRAS if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: it cannot be imported
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def _bar(terminal: TextIO) -> Progress:
