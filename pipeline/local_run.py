@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components import names, progress, weights
+from components import names, progress, report, weights
 from components.bulk_inferrer import inputs
 from components.errors import UserError
 from components.image_example_gen import layout
@@ -33,8 +33,7 @@ from pipeline.screen import Screen, error_line, output_to
 if TYPE_CHECKING:
     from pipeline.summary import Inference, Summary
 
-REPORT = "report.html"
-_WRITTEN = ("logs", "pipeline", "serving", "config.yaml", "run_summary.json", REPORT, faults.METADATA_FILE)
+_WRITTEN = ("logs", "pipeline", "serving", "config.yaml", "run_summary.json", report.FILE_NAME, faults.METADATA_FILE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -119,7 +118,7 @@ def _run(config: configuration.Config, data: Path, output: Path, interrupted: th
                 traceback.print_exc()  # into the log
                 raise
         summary.write(output)
-        shutil.copyfile(summary.report, output / REPORT)
+        shutil.copyfile(summary.report, output / report.FILE_NAME)
     except (UserError, faults.FaultError):
         raise
     except Exception as error:
@@ -185,8 +184,8 @@ def _show(summary: "Summary", output: Path, screen: Screen) -> None:
     )
     if files["leakage"]:
         pictures = "picture looks" if files["leakage"] == 1 else "pictures look"
-        report = Path(summary.examples) / "leakage.csv"
-        screen.line(f"leakage    {files['leakage']} held-out {pictures} like a training picture: {report}")
+        table = Path(summary.examples) / "leakage.csv"
+        screen.line(f"leakage    {files['leakage']} held-out {pictures} like a training picture: {table}")
     for split, metrics in summary.metrics.items():
         screen.line(f"{split:<10} accuracy {metrics['accuracy']:.4f}, loss {metrics['loss']:.4f}")
     for check in summary.gate:
@@ -202,7 +201,7 @@ def _show(summary: "Summary", output: Path, screen: Screen) -> None:
     screen.line(f"model      {summary.model}")
     screen.line(f"training   {summary.training}")
     screen.line(f"summary    {output / 'run_summary.json'}")
-    screen.line(f"report     {output / REPORT}")
+    screen.line(f"report     {output / report.FILE_NAME}")
 
 
 def _show_inference(inference: "Inference", screen: Screen) -> None:

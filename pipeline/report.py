@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.errors import UserError
+from components.report import FILE_NAME
 from pipeline import config as configuration
 from pipeline import faults, run_lock
 from pipeline.command import BAD_INPUT, FAILED, INTERRUPTED, interrupts
@@ -20,7 +21,6 @@ from pipeline.screen import Screen, error_line, output_to
 
 WRITTEN = 0
 
-FILE_NAME = "report.html"
 _STEP = "Report"
 
 

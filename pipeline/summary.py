@@ -11,11 +11,10 @@ from tfx import types
 from tfx.orchestration import metadata
 from tfx.orchestration.portable.mlmd import execution_lib
 
-from components import labels
+from components import labels, report
 from components.bulk_inferrer import executor as bulk_inferrer
 from components.evaluator import results
 from components.evaluator.component import BASELINE_NOTE
-from components.report import artifact as report
 from pipeline.runner import Step
 
 FILE_NAME = "run_summary.json"

@@ -3,3 +3,5 @@
 `executor` gathers what the steps before it left, `numbers` measures, `charts` draws, `saliency` shows where the model
 looked, and `page` puts it all into `report.html.j2`.
 """
+
+FILE_NAME = "report.html"

@@ -2,8 +2,6 @@
 
 from tfx import types
 
-FILE_NAME = "report.html"
-
 
 class HtmlReport(types.Artifact):
     """A folder with `report.html`, a page that needs nothing else."""

@@ -20,8 +20,7 @@ from components.evaluator.component import BASELINE_NOTE, TEST_SPLIT
 from components.feature_extractor.features import FeaturesInfo
 from components.image_example_gen.content import FINGERPRINT
 from components.labels import read_labels
-from components.report import album, charts, data, gallery, numbers, page
-from components.report.artifact import FILE_NAME
+from components.report import FILE_NAME, album, charts, data, gallery, numbers, page
 from components.report.driver import STEP_SECONDS
 from components.report.saliency import Saliency
 

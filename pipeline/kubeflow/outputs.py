@@ -158,7 +158,7 @@ def _predictions(artifacts: "Artifacts") -> dict[str, float]:
 
 
 def _report(artifacts: "Artifacts") -> str:
-    from components.report.artifact import FILE_NAME
+    from components.report import FILE_NAME
 
     return os.path.join(artifacts["report"].uri, FILE_NAME)
 
