@@ -1,5 +1,6 @@
 """The SavedModel: raw bytes of pictures, or serialized examples, in; probabilities, label and score out."""
 
+import functools
 import os
 
 import keras
@@ -43,9 +44,17 @@ def export(classifier: keras.Model, transform_graph: str, labels: list[str], dir
 
 
 class _Servable(tf.Module):
+    """What is saved. TensorFlow's tracking sees the plain variables, and never the Keras model.
+
+    Keras 3 would save a copy of each of its variables, while the signatures read the variable itself. TensorFlow 2's
+    own loader puts that right; a session, as in TensorFlow Serving, Java or C, finds the variable unset
+    (keras-team/keras#20096).
+    """
+
     def __init__(self, classifier: keras.Model, transform_graph: str, labels: list[str]) -> None:
         super().__init__()
-        self.classifier = classifier
+        self._weights = [weight.value for weight in classifier.weights]
+        self._classify = functools.partial(classifier, training=False)
         self.transform = tft.TFTransformOutput(transform_graph).transform_features_layer()
         self.labels = tf.constant(labels)
 
@@ -71,4 +80,4 @@ class _Servable(tf.Module):
 
     def _probabilities(self, image_bytes: tf.Tensor) -> tf.Tensor:
         pictures = self.transform({transform.IMAGE: image_bytes})[transform.PICTURE]
-        return self.classifier(pictures, training=False)
+        return self._classify(pictures)
