@@ -193,6 +193,8 @@ def _show(summary: "Summary", output: Path, screen: Screen) -> None:
         where = f"{check['metric']} on {names.escape(check['slice'])}"
         verdict = "passed" if check["passed"] else "FAILED"
         screen.line(f"gate       {verdict}: {where} {check['value']:.4f} {sign} {check['threshold']:.4f}")
+        if check["note"]:
+            screen.line(f"gate       {check['metric']}: {names.escape(check['note'])}")
     if summary.baseline_note:
         screen.line(f"gate       {summary.baseline_note}")
     screen.line(f"published  {summary.pushed_to or 'nothing: the gate refused the model'}")

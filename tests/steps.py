@@ -1,9 +1,11 @@
 """Runs the steps' executors on real artifacts in temporary folders."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
@@ -24,6 +26,7 @@ from tfx.types.standard_artifacts import (
     TransformGraph,
 )
 
+from components import labels
 from components.bulk_inferrer import driver as bulk_inferrer_driver
 from components.bulk_inferrer import executor as bulk_inferrer
 from components.evaluator import component as evaluator
@@ -33,6 +36,7 @@ from components.report import executor as report_executor
 from components.report.artifact import HtmlReport
 from components.schema import ImageSchema
 from components.trainer import run_fn
+from components.trainer import serving as serving_module
 
 IMAGE_SIZE = 32
 
@@ -149,6 +153,27 @@ def train(features: Examples, graph: TransformGraph, directory: Path, **changes:
         )
     )
     return model
+
+
+def unservable(model: Model, graph: TransformGraph, directory: Path) -> Model:
+    """The same model as one that tracks the Keras model is saved: a session finds no variables in it."""
+    copy = artifact(Model, directory)
+    shutil.copytree(model.uri, copy.uri, dirs_exist_ok=True)
+    servable, classifier = serving_module._Servable, keras.models.load_model(f"{model.uri}/model.keras")
+
+    class Tracking(servable):  # type: ignore[misc, valid-type]
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self.classifier = classifier
+            del self._weights
+
+    serving_module._Servable = Tracking  # type: ignore[misc]
+    try:
+        names = labels.read_labels(f"{model.uri}/Format-Serving/{labels.ASSETS}")
+        serving_module.export(classifier, graph.uri, names, f"{copy.uri}/Format-Serving")
+    finally:
+        serving_module._Servable = servable  # type: ignore[misc]
+    return copy
 
 
 def evaluate(

@@ -5,23 +5,28 @@ class names, which only the data tells, so this one builds the configuration whe
 """
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import tensorflow as tf
 from google.protobuf import json_format
 from tfx import types
+from tfx.components.evaluator import constants
 from tfx.components.evaluator import executor as tfx_evaluator
 from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import artifact_utils, component_spec, standard_artifacts
-from tfx.utils import path_utils
+from tfx.utils import io_utils, path_utils
 
 from components import labels as labels_file
-from components import names
-from components.evaluator import extractors, predictions
+from components import names, served
+from components.evaluator import extractors, predictions, results
 from components.evaluator.config import eval_config
 
 TEST_SPLIT = "test"
 BASELINE_NOTE = "baseline_note"
+_SERVED_PICTURES = 8  # enough to tell weights from no weights; the check shall take seconds
 
 
 class EvaluatorSpec(component_spec.ComponentSpec):
@@ -78,10 +83,14 @@ class Executor(tfx_evaluator.Executor):
                 },
             )
         evaluation.set_string_custom_property(BASELINE_NOTE, note)
+        answered = _serve(input_dict, evaluation.uri, classes)
+        results.write_served(evaluation.uri, answered)
+        if not answered.passed:
+            _refuse(artifact_utils.get_single_instance(output_dict["blessing"]))
 
 
 class Evaluator(base_beam_component.BaseBeamComponent):
-    """Measures a model on the test split and blesses it if it passes each threshold."""
+    """Measures a model on the test split and blesses it if it passes each threshold and answers in a server."""
 
     SPEC_CLASS = EvaluatorSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
@@ -123,8 +132,32 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         )
 
 
+def _serve(input_dict: dict[str, list[types.Artifact]], evaluation: str, classes: list[str]) -> served.Served:
+    """Asks the model as a server would about the first test pictures: it has to say what the evaluation saw."""
+    split = artifact_utils.get_split_uri(input_dict["examples"], TEST_SPLIT)
+    examples = tf.data.TFRecordDataset(sorted(tf.io.gfile.glob(f"{split}/*"))).take(_SERVED_PICTURES)
+    features = [tf.train.Example.FromString(one).features.feature for one in examples.as_numpy_iterator()]
+    images, sha256s = ([one[key].bytes_list.value[0] for one in features] for key in ("image", "sha256"))
+    evaluated = predictions.find(evaluation, set(sha256s))
+    expected = np.array([evaluated[sha256] for sha256 in sha256s], np.float32)
+    return served.check(_directory(input_dict["model"]), images, expected, classes)
+
+
+def _refuse(blessing: types.Artifact) -> None:
+    """Takes back what TFX has blessed."""
+    file = os.path.join(blessing.uri, constants.BLESSED_FILE_NAME)
+    if tf.io.gfile.exists(file):
+        tf.io.gfile.remove(file)
+    io_utils.write_string_file(os.path.join(blessing.uri, constants.NOT_BLESSED_FILE_NAME), "")
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, constants.NOT_BLESSED_VALUE)
+
+
+def _directory(model: list[types.Artifact]) -> str:
+    return path_utils.serving_model_path(artifact_utils.get_single_uri(model))
+
+
 def _classes(model: list[types.Artifact]) -> list[str]:
-    directory = path_utils.serving_model_path(artifact_utils.get_single_uri(model))
+    directory = _directory(model)
     return labels_file.read_labels(f"{directory}/{labels_file.ASSETS}")
 
 

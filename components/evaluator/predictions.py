@@ -3,7 +3,7 @@
 import contextlib
 import contextvars
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -52,9 +52,7 @@ def read(evaluation: str) -> Predictions:
     Args:
       evaluation: the evaluation's folder.
     """
-    files = tf.io.gfile.glob(os.path.join(evaluation, FOLDER, "part*"))
-    rows = [tf.train.Example.FromString(row) for row in tf.data.TFRecordDataset(files).as_numpy_iterator()]
-    rows.sort(key=_sha256)
+    rows = sorted(_rows(evaluation), key=_sha256)
     baseline = [_floats(row, BASELINE) for row in rows]
     return Predictions(
         [_sha256(row).decode() for row in rows],
@@ -62,6 +60,21 @@ def read(evaluation: str) -> Predictions:
         np.array([_floats(row, CANDIDATE) for row in rows], np.float32),
         np.array(baseline, np.float32) if all(baseline) else None,
     )
+
+
+def find(evaluation: str, sha256s: Collection[bytes]) -> dict[bytes, list[float]]:
+    """Reads the candidate's probabilities of some test pictures.
+
+    Args:
+      evaluation: the evaluation's folder.
+      sha256s: hashes of the pictures' files, hexadecimal.
+    """
+    return {_sha256(row): _floats(row, CANDIDATE) for row in _rows(evaluation) if _sha256(row) in sha256s}
+
+
+def _rows(evaluation: str) -> Iterator[tf.train.Example]:
+    files = tf.io.gfile.glob(os.path.join(evaluation, FOLDER, "part*"))
+    return map(tf.train.Example.FromString, tf.data.TFRecordDataset(files).as_numpy_iterator())
 
 
 def _sha256(row: tf.train.Example) -> bytes:

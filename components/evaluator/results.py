@@ -1,23 +1,31 @@
 """What an evaluation found, read back from its folder."""
 
+import json
+import os
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 import tensorflow_model_analysis as tfma
 
 from components.evaluator.config import BASELINE, CANDIDATE, CLASS_NAME, ROUNDING
+from components.served import Served
+
+_SERVED = "served.json"
 
 
 class Check(NamedTuple):
     """One threshold of the gate.
 
     Attributes:
-      metric: "accuracy", or "accuracy_change" for the difference to the last blessed model's.
+      metric: "accuracy"; "accuracy_change" for the difference to the last blessed model's; or "served" for the share of
+        some test pictures that the exported model answers in a server as it did in the evaluation.
       slice: "overall", or the class whose test pictures count.
       value: what was measured.
       threshold: the least value that passes.
       passed: whether it does.
+      note: more about a failure; empty where the numbers say it all.
     """
 
     metric: str
@@ -25,6 +33,7 @@ class Check(NamedTuple):
     value: float
     threshold: float
     passed: bool
+    note: str = ""
 
 
 class Slice(NamedTuple):
@@ -84,7 +93,24 @@ def checks(evaluation: str) -> list[Check]:
             if limit.threshold.HasField("change_threshold"):
                 change = value - _metrics(_load(evaluation, BASELINE), name)["accuracy"]
                 found.append(_check("accuracy_change", name, change, limit.threshold.change_threshold.absolute.value))
+    if (answered := _read_served(evaluation)) is not None:
+        share = answered.equal / answered.asked
+        found.append(Check("served", "overall", share, 1.0, answered.passed, answered.problem))
     return found
+
+
+def write_served(evaluation: str, answered: Served) -> None:
+    """Keeps what a server would answer in the evaluation's folder."""
+    with tf.io.gfile.GFile(os.path.join(evaluation, _SERVED), "w") as file:
+        file.write(json.dumps(answered._asdict()))
+
+
+def _read_served(evaluation: str) -> Served | None:
+    path = os.path.join(evaluation, _SERVED)
+    if not tf.io.gfile.exists(path):  # an evaluation from before there was this check
+        return None
+    with tf.io.gfile.GFile(path) as file:
+        return Served(**json.loads(file.read()))
 
 
 def _check(metric: str, class_name: str, value: float, least: float) -> Check:

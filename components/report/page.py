@@ -14,6 +14,10 @@ from components.report.numbers import Share
 
 _MAX_MATRIX = 12  # classes; a larger confusion matrix is a picture
 _MAX_CONFUSIONS = 10
+_METRICS = {
+    "accuracy_change": "accuracy, change since the last blessed model",
+    "served": "answers as in TensorFlow Serving",
+}
 _SLICES = {"class_name": "class", "size_range": "shorter side", "brightness_range": "brightness"}
 
 
@@ -34,7 +38,12 @@ def render(**facts: Any) -> str:
     )
     environment.filters.update(name=names.escape, percent=_percent, points=_points, interval=_interval, p=_p_value)
     environment.globals.update(
-        heat=_heat, confusions=_confusions, heat_map=charts.heat_map, max_matrix=_MAX_MATRIX, slice_names=_SLICES
+        heat=_heat,
+        confusions=_confusions,
+        heat_map=charts.heat_map,
+        max_matrix=_MAX_MATRIX,
+        metric_names=_METRICS,
+        slice_names=_SLICES,
     )
     return environment.get_template("report.html.j2").render(facts)
 

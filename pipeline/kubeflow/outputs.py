@@ -133,7 +133,8 @@ def _gate(artifacts: "Artifacts") -> str:
     for check in results.checks(artifacts["evaluation"].uri):
         verdict = "passed" if check.passed else "**FAILED**"
         where = _cell(check.slice)
-        lines.append(f"| {verdict} | {check.metric} | {where} | {check.value:.4f} | {check.threshold:.4f} |")
+        metric = f"{check.metric}: {_cell(check.note)}" if check.note else check.metric
+        lines.append(f"| {verdict} | {metric} | {where} | {check.value:.4f} | {check.threshold:.4f} |")
     if note := artifacts["evaluation"].get_string_custom_property(BASELINE_NOTE):
         lines += ["", _cell(note)]
     return "\n".join(lines) + "\n"

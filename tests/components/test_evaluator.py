@@ -1,6 +1,7 @@
 """TFMA's numbers are scikit-learn's, and the gate does what its thresholds say."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import tensorflow_model_analysis as tfma
 from sklearn import metrics
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation, TransformGraph
 
-from components import labels
+from components import labels, served
 from components.errors import UserError
 from components.evaluator import component, predictions, results
 
@@ -101,9 +102,9 @@ def test_a_model_below_the_floor_is_refused_and_the_check_says_by_how_much(
     examples: Examples, poor_model: Model, poor: tuple[ModelEvaluation, ModelBlessing]
 ) -> None:
     assert not _is_blessed(poor[1])
-    (check,) = results.checks(poor[0].uri)
+    check, _ = results.checks(poor[0].uri)
     value = pytest.approx(_accuracy(examples, poor_model), abs=1e-6)
-    assert tuple(check) == ("accuracy", "overall", value, 0.99, False)
+    assert tuple(check) == ("accuracy", "overall", value, 0.99, False, "")
 
 
 def test_a_model_exactly_at_the_floor_passes(examples: Examples, poor_model: Model, tmp_path: Path) -> None:
@@ -121,7 +122,8 @@ def test_a_floor_for_a_class_counts_that_class_alone(examples: Examples, poor_mo
     slices = {worst: float(recalls[worst]) + 0.01, best: float(recalls[best])}
     evaluation, blessing = steps.evaluate(examples, poor_model, tmp_path, min_accuracy=0.0, slices=json.dumps(slices))
     assert not _is_blessed(blessing)
-    assert {check.slice: check.passed for check in results.checks(evaluation.uri)} == {
+    floors = [check for check in results.checks(evaluation.uri) if check.metric == "accuracy"]
+    assert {check.slice: check.passed for check in floors} == {
         "overall": True,
         worst: False,
         best: True,
@@ -133,7 +135,7 @@ def test_a_worse_candidate_than_the_baseline_is_refused_and_a_better_one_is_not(
 ) -> None:
     worse, blessing = steps.evaluate(examples, poor_model, tmp_path / "worse", baseline=model, min_accuracy=0.0)
     assert not _is_blessed(blessing)
-    floor, change = results.checks(worse.uri)
+    floor, change, _ = results.checks(worse.uri)
     difference = _accuracy(examples, poor_model) - _accuracy(examples, model)
     assert floor.passed
     assert not change.passed
@@ -159,7 +161,7 @@ def test_a_baseline_of_other_classes_is_not_compared_and_that_is_said(
     finally:
         labels.write_labels(f"{poor_model.uri}/Format-Serving/assets.extra", NAMES)
     assert _is_blessed(blessing)
-    assert [check.metric for check in results.checks(evaluation.uri)] == ["accuracy"]
+    assert [check.metric for check in results.checks(evaluation.uri)] == ["accuracy", "served"]
     assert evaluation.get_string_custom_property(component.BASELINE_NOTE) == (
         "not compared with the last blessed model: its classes are apple, cherry, plum\\u001b[31m"
     )
@@ -188,3 +190,44 @@ def test_what_the_models_said_of_each_test_picture_is_kept(
     np.testing.assert_allclose(both.probabilities, _truth(examples, model)[1][order], atol=1e-6)
     assert both.baseline is not None
     np.testing.assert_allclose(both.baseline, probabilities[order], atol=1e-6)
+
+
+def test_a_model_that_a_server_can_run_is_blessed_and_the_check_says_so(
+    examples: Examples, model: Model, tmp_path: Path
+) -> None:
+    evaluation, blessing = steps.evaluate(examples, model, tmp_path)
+    assert _is_blessed(blessing)
+    assert results.checks(evaluation.uri)[-1] == ("served", "overall", 1.0, 1.0, True, "")
+
+
+def test_a_model_that_a_server_cannot_run_is_refused_in_one_line(
+    examples: Examples, model: Model, transform_graph: TransformGraph, tmp_path: Path
+) -> None:
+    broken = steps.unservable(model, transform_graph, tmp_path / "unservable")
+    evaluation, blessing = steps.evaluate(examples, broken, tmp_path)
+    assert not _is_blessed(blessing)
+    assert [path.name for path in Path(blessing.uri).iterdir()] == ["NOT_BLESSED"]
+    accuracy, by_server = results.checks(evaluation.uri)
+    assert accuracy.passed, "the object loader that TFMA uses sees nothing wrong"
+    assert by_server[:5] == ("served", "overall", 0.0, 1.0, False)
+    assert re.fullmatch(r"Could not find variable \S+", by_server.note)
+
+
+def test_a_model_that_answers_otherwise_than_in_the_evaluation_is_refused(
+    examples: Examples, model: Model, poor_model: Model, tmp_path: Path
+) -> None:
+    test = steps.read(examples, "test")[:4]
+    _, probabilities = _truth(examples, model)
+    expected = probabilities[:4].copy()
+    expected[2] = np.roll(expected[2], 1)
+    answered = served.check(f"{model.uri}/Format-Serving", steps.images(test), expected, NAMES)
+    assert answered == (4, 3, "its answers are not those of the evaluation")
+    assert not answered.passed
+
+
+def test_a_folder_that_holds_no_model_is_told(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(b"no model")
+    answered = served.check(str(tmp_path), [b""], np.zeros((1, 3), np.float32), NAMES)
+    assert answered.equal == 0
+    assert answered.problem
+    assert "\n" not in answered.problem

@@ -54,9 +54,17 @@ def test_the_first_run_publishes_a_model_that_answers(published: Workplace) -> N
     assert summary["classes"] == ["apple", "berry"]
     assert summary["files"] == {"found": 70, "used": 70, "duplicate": 0, "quarantined": 0, "leakage": 0}
     assert set(summary["metrics"]) == {"train", "eval", "test"}
-    (check,) = summary["gate"]
+    check, by_server = summary["gate"]
     value = summary["metrics"]["test"]["accuracy"]
-    assert check == {"metric": "accuracy", "slice": "overall", "value": value, "threshold": 0.6, "passed": True}
+    assert check == {
+        "metric": "accuracy",
+        "slice": "overall",
+        "value": value,
+        "threshold": 0.6,
+        "passed": True,
+        "note": "",
+    }
+    assert (by_server["metric"], by_server["value"], by_server["passed"]) == ("served", 1.0, True)
     assert Path(summary["pushed_to"]).parent == published.output / "serving"
 
     served = tf.saved_model.load(summary["pushed_to"]).signatures["serving_default"]
@@ -135,7 +143,7 @@ def test_one_new_picture_runs_everything_that_depends_on_it(place: Workplace) ->
     assert place.run() in (local_run.PUBLISHED, local_run.NOT_BLESSED)
     assert place.executed() == [name for name in ALL_STEPS if name not in ("ImageSchema", "LatestBlessedModel")]
     assert place.summary["files"]["found"] == 71
-    assert [check["metric"] for check in place.summary["gate"]] == ["accuracy", "accuracy_change"]
+    assert [check["metric"] for check in place.summary["gate"]] == ["accuracy", "accuracy_change", "served"]
 
 
 def test_a_training_setting_runs_training_and_what_follows(place: Workplace) -> None:
@@ -206,7 +214,7 @@ def test_an_impossible_threshold_publishes_nothing_and_predicts_with_the_last_bl
 def test_a_worse_candidate_than_the_blessed_model_is_refused(place: Workplace) -> None:
     settings = ("--set", "trainer.epochs=1", "--set", "trainer.learning_rate=1e-6", "--set", "gate.min_accuracy=0")
     assert place.run(*settings, "--set", "trainer.fine_tune=false") == local_run.NOT_BLESSED
-    floor, change = place.summary["gate"]
+    floor, change, _ = place.summary["gate"]
     assert floor["passed"]
     assert change["metric"] == "accuracy_change"
     assert change["value"] < 0

@@ -60,7 +60,7 @@ def test_the_published_model_gives_the_names_as_they_are(run: Run) -> None:
 def test_the_summary_and_the_slices_hold_the_names_as_they_are(run: Run) -> None:
     summary = run.place.summary
     assert summary["classes"] == CLASSES
-    assert [check["slice"] for check in summary["gate"]] == ["overall", *sorted([BROWSER, TERMINAL])]
+    assert [check["slice"] for check in summary["gate"]] == ["overall", *sorted([BROWSER, TERMINAL]), "overall"]
     (evaluation,) = (run.place.output / "pipeline" / "Evaluator" / "evaluation").iterdir()
     sliced = [where for where, _ in tfma.load_eval_result(str(evaluation)).slicing_metrics]
     slices = {name for where in sliced for key, name in where if key == "class_name"}

@@ -118,13 +118,14 @@ def test_its_numbers_are_tfmas(run: Run, html: str) -> None:
 
 
 def test_the_gate_says_which_number_met_which_threshold(run: Run, html: str) -> None:
-    floor, change = results.checks(run.evaluated[0].uri)
+    floor, change, _ = results.checks(run.evaluated[0].uri)
     assert not floor.passed
     assert not change.passed
-    first, second = _table(html, "Gate")
+    first, second, third = _table(html, "Gate")
     assert first == ["failed", "accuracy", "overall", f"{floor.value:.4f}", "0.9000"]
     assert second[0] == "failed"
     assert second[3:] == [f"{change.value:+.4f}", "+0.0000"]
+    assert third == ["passed", "answers as in TensorFlow Serving", "overall", "1.0000", "1.0000"]
     assert "Refused" in _text(html)
 
 
