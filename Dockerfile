@@ -42,6 +42,9 @@ COPY --from=packages /opt/venv /opt/venv
 WORKDIR /srv/pipeline
 COPY LICENSE ./
 COPY configs configs
+COPY common common
+COPY imaging imaging
+COPY modeling modeling
 COPY components components
 COPY pipeline pipeline
 USER 1000:1000

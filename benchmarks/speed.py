@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from components import backbones
-from components.feature_extractor.precision import arithmetic, resolve
-from components.trainer import model
+from modeling import backbones
+from modeling.head import build_head, on_feature_maps
+from modeling.precision import arithmetic, resolve
 
 SIZE = 224
 BATCH = 32
@@ -48,13 +48,13 @@ def main() -> None:
     activations = cut.prefix.predict(pictures, batch_size=BATCH, verbose=0)
     bottlenecks = cut.suffix.predict(activations, batch_size=BATCH, verbose=0).mean(axis=(1, 2))
 
-    head = model.build_head(bottlenecks.shape[1], CLASSES, 0.1)
+    head = build_head(bottlenecks.shape[1], CLASSES, 0.1)
     _report("stage 1 epoch, from bottlenecks", _fit(head, bottlenecks, labels), len(pictures))
     backbone.trainable = False
     _report("stage 1 epoch, the plain way", _fit(_whole(backbone, options.backbone), pictures, labels), len(pictures))
     backbone.trainable = True
     backbones.freeze_below(backbone, index)
-    tuned = model.on_feature_maps(cut.suffix, model.build_head(bottlenecks.shape[1], CLASSES, 0.1), "tuned")
+    tuned = on_feature_maps(cut.suffix, build_head(bottlenecks.shape[1], CLASSES, 0.1), "tuned")
     _report("stage 2 epoch, from activations", _fit(tuned, activations, labels), len(pictures))
     _report("stage 2 epoch, the plain way", _fit(_whole(backbone, options.backbone), pictures, labels), len(pictures))
 
@@ -62,7 +62,7 @@ def main() -> None:
 def _whole(backbone: keras.Model, name: str) -> keras.Model:
     picture = keras.Input((SIZE, SIZE, 3))
     maps = keras.Model(picture, backbone(backbones.preprocess(name, picture)))
-    return model.on_feature_maps(maps, model.build_head(maps.output.shape[-1], CLASSES, 0.1), "whole")
+    return on_feature_maps(maps, build_head(maps.output.shape[-1], CLASSES, 0.1), "whole")
 
 
 def _forward(backbone: keras.Model, name: str, pictures: npt.NDArray[np.float32]) -> Callable[[], object]:

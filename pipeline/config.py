@@ -25,8 +25,8 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from components.backbone_names import BACKBONES
-from components.errors import UserError
+from common.errors import UserError
+from modeling.backbone_names import BACKBONES
 
 DEFAULT_FILE = Path(__file__).resolve().parent.parent / "configs" / "default.yaml"
 

@@ -9,18 +9,19 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2
 from tfx.types import Channel, standard_artifacts
 
-from components import fingerprint, weights
+from common import fingerprint
 from components.bulk_inferrer.component import BulkInferrer
 from components.evaluator.component import Evaluator
-from components.example_validator import ExampleValidator
+from components.example_validator.component import ExampleValidator
 from components.feature_extractor.augmentation import Augmentation
 from components.feature_extractor.component import FeatureExtractor
 from components.image_example_gen.component import ImageExampleGen
-from components.latest_blessed_model import CANDIDATE, LatestOtherBlessedModel
-from components.pusher import Pusher
+from components.image_schema.component import ImageSchema
+from components.latest_blessed_model.strategy import CANDIDATE, LatestOtherBlessedModel
+from components.pusher.component import Pusher
 from components.report.component import Report
-from components.schema import ImageSchema
 from components.trainer.run_fn import Settings as TrainerSettings
+from modeling import weights
 from pipeline.config import Config, to_yaml
 
 NAME = "image_classification"
@@ -60,7 +61,7 @@ def create_pipeline(
         code_fingerprint=code("components.image_example_gen.executor"),
     ).with_beam_pipeline_args(list(_BEAM_THREADS))
 
-    schema = ImageSchema(code_fingerprint=code("components.schema")).with_id("ImageSchema")
+    schema = ImageSchema(code_fingerprint=code("components.image_schema.component")).with_id("ImageSchema")
 
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"], schema=schema.outputs["schema"])
 
@@ -71,11 +72,11 @@ def create_pipeline(
     transform = Transform(
         examples=example_gen.outputs["examples"],
         schema=schema.outputs["schema"],
-        preprocessing_fn="components.transform.preprocessing_fn",
+        preprocessing_fn="modeling.picture_graph.preprocessing_fn",
         # Whoever consumes the pictures applies the graph: stored at 224x224 they would take 500 KB each.
         materialize=False,
         disable_statistics=True,
-        custom_config={"image_size": backbone.image_size, "code_fingerprint": code("components.transform")},
+        custom_config={"image_size": backbone.image_size, "code_fingerprint": code("modeling.picture_graph")},
     )
 
     feature_extractor = FeatureExtractor(
@@ -123,7 +124,7 @@ def create_pipeline(
         model=train.outputs["model"],
         baseline_model=baseline.outputs["model"],
         **gate.model_dump(),
-        code_fingerprint=code("components.evaluator.component"),
+        code_fingerprint=code("components.evaluator.executor"),
     )
 
     pusher = Pusher(
@@ -132,7 +133,7 @@ def create_pipeline(
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=serving)
         ),
-        custom_config={"code_fingerprint": code("components.pusher")},
+        custom_config={"code_fingerprint": code("components.pusher.executor")},
     )
 
     report = Report(

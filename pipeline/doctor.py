@@ -13,9 +13,9 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
-from components import weights
-from components.backbone_names import BACKBONES
-from components.errors import UserError
+from common.errors import UserError
+from modeling import weights
+from modeling.backbone_names import BACKBONES
 
 HEALTHY, UNHEALTHY = 0, 5
 _PACKAGES = ("tfx", "tensorflow", "keras", "ml-metadata", "apache-beam", "tensorflow-model-analysis", "kfp")

@@ -15,19 +15,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components import names, progress, report, weights
+from common import escaping, progress
+from common.errors import UserError
+from components import report
 from components.bulk_inferrer import inputs
-from components.errors import UserError
 from components.image_example_gen import layout
-from components.sample_data import write_sample
+from modeling import weights
 from pipeline import config as configuration
-from pipeline import faults, run_lock
 from pipeline.command import BAD_INPUT as BAD_INPUT  # by these names, this module's exit codes
 from pipeline.command import FAILED as FAILED
 from pipeline.command import INTERRUPTED as INTERRUPTED
 from pipeline.command import NOT_BLESSED as NOT_BLESSED
 from pipeline.command import PUBLISHED as PUBLISHED
 from pipeline.command import interrupts
+from pipeline.engine import faults, run_lock
+from pipeline.sample_data import write_sample
 from pipeline.screen import Screen, error_line, output_to
 
 if TYPE_CHECKING:
@@ -137,9 +139,9 @@ def _run_steps(
     with screen.running("loading TensorFlow"):
         from tfx.orchestration import metadata
 
-        from pipeline import leftovers
         from pipeline.dag import create_pipeline
-        from pipeline.runner import StepFailedError, StepRunner
+        from pipeline.engine import leftovers
+        from pipeline.engine.runner import StepFailedError, StepRunner
         from pipeline.summary import summarize
 
         if config.backbone.weights == "imagenet":
@@ -190,11 +192,11 @@ def _show(summary: "Summary", output: Path, screen: Screen) -> None:
         screen.line(f"{split:<10} accuracy {metrics['accuracy']:.4f}, loss {metrics['loss']:.4f}")
     for check in summary.gate:
         sign = ">=" if check["passed"] else "<"
-        where = f"{check['metric']} on {names.escape(check['slice'])}"
+        where = f"{check['metric']} on {escaping.escape(check['slice'])}"
         verdict = "passed" if check["passed"] else "FAILED"
         screen.line(f"gate       {verdict}: {where} {check['value']:.4f} {sign} {check['threshold']:.4f}")
         if check["note"]:
-            screen.line(f"gate       {check['metric']}: {names.escape(check['note'])}")
+            screen.line(f"gate       {check['metric']}: {escaping.escape(check['note'])}")
     if summary.baseline_note:
         screen.line(f"gate       {summary.baseline_note}")
     screen.line(f"published  {summary.pushed_to or 'nothing: the gate refused the model'}")

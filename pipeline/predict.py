@@ -21,9 +21,9 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from components import names
-from components.errors import UserError
-from components.predictions import FORMATS, File, make_format
+from common import escaping
+from common.errors import UserError
+from modeling.prediction_formats import FORMATS, File, make_format
 from pipeline import config as configuration
 from pipeline.predict_inputs import find_files, find_model
 from pipeline.screen import error_line, output_to
@@ -103,10 +103,10 @@ def _run(files: list[File], folder: str, format: str, top: int) -> int:
         output_to(Path(os.devnull)),
         _bar(terminal) as bar,
     ):
-        bar.console.print(f"model  {names.escape(folder)}")
+        bar.console.print(f"model  {escaping.escape(folder)}")
         task = bar.add_task("loading the model", total=None)
         with _without_extras():
-            from components.predictor import Predictor
+            from modeling.predictor import Predictor
 
         predictor = Predictor(folder)
         bar.reset(task, total=len(files), description="files")

@@ -8,9 +8,9 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from components import versions
-from components.errors import UserError
-from components.predictions import File
+from common import versions
+from common.errors import UserError
+from modeling.prediction_formats import File
 
 STDIN = "-"
 _SAVED_MODEL = "saved_model.pb"

@@ -12,11 +12,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.errors import UserError
+from common.errors import UserError
 from components.report import FILE_NAME
 from pipeline import config as configuration
-from pipeline import faults, run_lock
 from pipeline.command import BAD_INPUT, FAILED, INTERRUPTED, interrupts
+from pipeline.engine import faults, run_lock
 from pipeline.screen import Screen, error_line, output_to
 
 WRITTEN = 0
@@ -81,7 +81,7 @@ def _render(output: Path) -> str:
     from tfx.orchestration import data_types_utils, metadata
     from tfx.orchestration.portable.mlmd import execution_lib
 
-    from components.report.artifact import HtmlReport
+    from components.report.component import HtmlReport
     from components.report.executor import Executor
     from pipeline.dag import NAME
 

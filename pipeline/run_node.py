@@ -19,11 +19,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components import progress, weights
-from components.errors import UserError
-from pipeline import connection, faults
+from common import packages, progress
+from common.errors import UserError
+from modeling import weights
 from pipeline.command import BAD_INPUT, FAILED, INTERRUPTED, interrupts
 from pipeline.config import Config
+from pipeline.engine import connection, faults
 from pipeline.kubeflow import parameters
 from pipeline.screen import error_line
 
@@ -93,9 +94,9 @@ def _log_to_pod() -> None:
     """Kubernetes collects what a container prints: there go the steps' own log and their progress."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
-    log = logging.getLogger("components")
-    log.setLevel(logging.INFO)
-    log.handlers, log.propagate = [handler], False
+    for log in packages.loggers():
+        log.setLevel(logging.INFO)
+        log.handlers, log.propagate = [handler], False
     shown = time.monotonic()
 
     def show(done: int, total: int, unit: str) -> None:
@@ -178,7 +179,7 @@ def _compile(
 
     data = config.data or os.path.join(tempfile.gettempdir(), "sample_data")
     if options.node == "ImageExampleGen" and config.data is None:
-        from components.sample_data import write_sample
+        from pipeline.sample_data import write_sample
 
         write_sample(Path(data))
     pipeline = compiler.Compiler().compile(
@@ -203,7 +204,7 @@ def _compile(
 
 
 def _check_metadata(store: "connection.Config", address: str) -> None:
-    from pipeline.roomy_metadata import RoomyMetadata
+    from pipeline.engine.store import RoomyMetadata
 
     try:
         with RoomyMetadata(store):
@@ -237,9 +238,9 @@ def _launch(
     """Clears what killed attempts left, launches the node and returns its inputs and outputs by key."""
     from tfx.orchestration.portable.mlmd import execution_lib
 
-    from pipeline import leftovers
-    from pipeline.roomy_metadata import RoomyMetadata
-    from pipeline.runner import launch
+    from pipeline.engine import leftovers
+    from pipeline.engine.runner import launch
+    from pipeline.engine.store import RoomyMetadata
 
     name, root = node.node_info.id, pipeline.runtime_spec.pipeline_root.field_value.string_value
     # Without a lock, as in an object store, other runs' attempts may be alive.

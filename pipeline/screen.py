@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from common import packages
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -62,7 +64,7 @@ class Screen:
                 self._progress = None
 
     def advance(self, done: int, total: int, unit: str) -> None:
-        """Moves the bar of the running step; a listener of `components.progress`."""
+        """Moves the bar of the running step; a listener of `common.progress`."""
         if self._progress is not None:
             self._progress.update(self._progress.task_ids[0], completed=done, total=total, description=unit)
 
@@ -97,17 +99,18 @@ def output_to(log: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _logging_to(file: TextIO) -> Iterator[None]:
     """Lets the steps' own code log what it does, and not only what goes wrong."""
-    logger = logging.getLogger("components")
     handler = logging.StreamHandler(file)
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
-    level = logger.level
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
+    levels = {logger: logger.level for logger in packages.loggers()}
+    for logger in levels:
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
+        for logger, level in levels.items():
+            logger.removeHandler(handler)
+            logger.setLevel(level)
 
 
 class _Dropping(io.FileIO):

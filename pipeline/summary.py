@@ -11,11 +11,12 @@ from tfx import types
 from tfx.orchestration import metadata
 from tfx.orchestration.portable.mlmd import execution_lib
 
-from components import labels, report
+from common import labels
+from components import report
 from components.bulk_inferrer import executor as bulk_inferrer
-from components.evaluator import results
-from components.evaluator.component import BASELINE_NOTE
-from pipeline.runner import Step
+from modeling import evaluations
+from modeling.evaluations import BASELINE_NOTE
+from pipeline.engine.runner import Step
 
 FILE_NAME = "run_summary.json"
 _FILES = ("found", "used", "duplicate", "quarantined", "leakage")
@@ -90,13 +91,13 @@ def summarize(steps: Iterable[Step], connection: metadata_store_pb2.ConnectionCo
     evaluation = outputs["Evaluator"]["evaluation"]
     training = outputs["Trainer"]["model_run"].uri
     metrics = json.loads((Path(training) / "metrics.json").read_text())
-    test = results.overall_metrics(evaluation.uri)
+    test = evaluations.overall_metrics(evaluation.uri)
     metrics["test"] = {name: test[name] for name in ("accuracy", "loss")}
     return Summary(
         blessed=outputs["Evaluator"]["blessing"].get_int_custom_property("blessed") == 1,
         pushed_to=pushed.get_string_custom_property("pushed_destination") or None,
         metrics=metrics,
-        gate=[check._asdict() for check in results.checks(evaluation.uri)],
+        gate=[check._asdict() for check in evaluations.checks(evaluation.uri)],
         baseline_note=evaluation.get_string_custom_property(BASELINE_NOTE),
         files={key: int(examples.get_int_custom_property(key)) for key in _FILES},
         steps=[{"name": step.name, "state": step.state, "seconds": step.seconds} for step in steps],

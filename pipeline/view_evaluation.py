@@ -15,12 +15,12 @@ import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.errors import UserError
+from common.errors import UserError
 from pipeline import config as configuration
-from pipeline import faults
 from pipeline.command import BAD_INPUT, FAILED, interrupts
+from pipeline.engine import faults
 from pipeline.screen import Screen, error_line, output_to
-from pipeline.viewer import evaluations
+from pipeline.viewer import stored_evaluations
 
 ENDED = 0
 
@@ -59,15 +59,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _show(output: Path, slice_key: str | None) -> None:
-    evaluation = evaluations.latest(output)
+    evaluation = stored_evaluations.latest(output)
     if slice_key is not None:
-        evaluations.check_slice_key(evaluation.directory, slice_key)
+        stored_evaluations.check_slice_key(evaluation.directory, slice_key)
     screen = Screen()
     screen.line(f"evaluation  {evaluation.directory}")
     screen.line(f"finished    {evaluation.finished:%Y-%m-%d %H:%M}, {'' if evaluation.blessed else 'not '}blessed")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     with screen.running("loading TFMA"), output_to(Path(os.devnull)):
-        from pipeline.viewer.page import make_page
+        from pipeline.viewer.document import make_page
         from pipeline.viewer.server import PageServer
 
         try:

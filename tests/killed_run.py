@@ -28,7 +28,7 @@ def _die(*_: Any) -> NoReturn:
 def _arm(step: str) -> None:
     from tfx.orchestration.portable import launcher
 
-    from components.latest_blessed_model import LatestOtherBlessedModel
+    from components.latest_blessed_model.strategy import LatestOtherBlessedModel
     from pipeline.screen import Screen
 
     if step in _PROGRESS:

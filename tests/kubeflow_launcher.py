@@ -84,7 +84,7 @@ class Forks:
             return process.exitcode, Path(log.name).read_text(errors="replace")
 
 
-_PRELOADED = ["pipeline.dag", "pipeline.runner", "pipeline.leftovers", "components.evaluator.results"]
+_PRELOADED = ["pipeline.dag", "pipeline.engine.runner", "pipeline.engine.leftovers", "modeling.evaluations"]
 
 
 def _run_node(arguments: list[str], log: str, dies_in: str) -> None:
@@ -94,7 +94,7 @@ def _run_node(arguments: list[str], log: str, dies_in: str) -> None:
     for standard in (1, 2):
         os.dup2(descriptor, standard)
     if dies_in and arguments[arguments.index("--node") + 1] == dies_in:
-        from components import progress
+        from common import progress
 
         def die(done: int, total: int, unit: str) -> None:
             if unit == "steps of stage 2" and done >= 0.75 * total:

@@ -95,8 +95,8 @@ def _shell(command: str) -> dict[str, Any]:
 if __name__ == "__main__":
     # What a run imports; nothing of it starts threads that a fork would lose.
     import pipeline.dag
-    import pipeline.leftovers
-    import pipeline.runner
+    import pipeline.engine.leftovers
+    import pipeline.engine.runner
     import pipeline.summary  # noqa: F401
 
     for line in sys.stdin:

@@ -26,17 +26,17 @@ from tfx.types.standard_artifacts import (
     TransformGraph,
 )
 
-from components import labels
+from common import labels
 from components.bulk_inferrer import driver as bulk_inferrer_driver
 from components.bulk_inferrer import executor as bulk_inferrer
-from components.evaluator import component as evaluator
+from components.evaluator import executor as evaluator
 from components.feature_extractor import executor as feature_extractor
 from components.image_example_gen import executor as image_example_gen
+from components.image_schema.component import ImageSchema
 from components.report import executor as report_executor
-from components.report.artifact import HtmlReport
-from components.schema import ImageSchema
+from components.report.component import HtmlReport
 from components.trainer import run_fn
-from components.trainer import serving as serving_module
+from modeling import signatures as serving_module
 
 IMAGE_SIZE = 32
 
@@ -121,7 +121,7 @@ def transform(examples: Examples, directory: Path) -> TransformGraph:
         {"examples": [examples], "schema": [schema(directory / "schema")]},
         {"transform_graph": [graph]},
         {
-            "preprocessing_fn": "components.transform.preprocessing_fn",
+            "preprocessing_fn": "modeling.picture_graph.preprocessing_fn",
             "custom_config": json.dumps({"image_size": IMAGE_SIZE}),
             "disable_statistics": 1,
         },
@@ -167,7 +167,7 @@ def unservable(model: Model, graph: TransformGraph, directory: Path) -> Model:
             self.classifier = classifier
             del self._weights
 
-    serving_module._Servable = Tracking  # type: ignore[misc]
+    serving_module._Servable = Tracking  # type: ignore[misc, assignment]
     try:
         names = labels.read_labels(f"{model.uri}/Format-Serving/{labels.ASSETS}")
         serving_module.export(classifier, graph.uri, names, f"{copy.uri}/Format-Serving")

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from common import hashing
+from common.drivers import ContentDriver
 from components.bulk_inferrer import inputs
-from components.content_driver import ContentDriver
-from components.image_example_gen import content
 
 
 class Driver(ContentDriver):
@@ -22,4 +22,4 @@ def fingerprint(root: str) -> str:
     Raises:
       UserError: the folder is missing or empty.
     """
-    return content.fingerprint(content.hash_files(root, inputs.find(root)))
+    return hashing.fingerprint(hashing.hash_files(root, inputs.find(root)))

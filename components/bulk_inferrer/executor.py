@@ -15,14 +15,13 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
-from components import labels, progress, unfinished
+from common import labels, progress, unfinished, work_files
+from common.errors import UserError
+from common.hashing import FINGERPRINT
 from components.bulk_inferrer import inputs, records
 from components.bulk_inferrer.driver import fingerprint
-from components.errors import UserError
-from components.image_example_gen import work_files
-from components.image_example_gen.content import FINGERPRINT
-from components.predictions import File, make_format
-from components.predictor import Predictor
+from modeling.prediction_formats import File, make_format
+from modeling.predictor import Predictor
 
 CSV = "predictions.csv"
 # Custom properties of the output. The model is the folder of a SavedModel; empty where none is blessed.
@@ -35,8 +34,8 @@ _log = logging.getLogger(__name__)
 class Executor(base_beam_executor.BaseBeamExecutor):
     """Fills an InferenceResult artifact.
 
-    `predictions.csv` has a row a file found, in the order of `inputs.find`, as `components.predictions` writes them,
-    with paths relative to the folder; `predictions-*-of-*.tfrecord` hold the same as `records` describes. Custom
+    `predictions.csv` has a row a file found, in the order of `inputs.find`, as `modeling.prediction_formats` writes
+    them, with paths relative to the folder; `predictions-*-of-*.tfrecord` hold the same as `records` describes. Custom
     properties: the numbers of files found, predicted and failed, which add up; the model's folder; and 1 for
     `is_candidate` where that is this run's model. Where no model is blessed, nothing is written and the model is empty.
     """

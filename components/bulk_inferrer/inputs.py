@@ -3,9 +3,9 @@
 Imports nothing heavy, so that a command line can refuse a wrong folder before TensorFlow is loaded.
 """
 
-from components import folders
-from components.errors import UserError
-from components.predictions import File
+from common import folders
+from common.errors import UserError
+from modeling.prediction_formats import File
 
 
 def find(root: str) -> list[File]:

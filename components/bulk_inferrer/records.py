@@ -2,7 +2,7 @@
 
 | feature | value |
 | --- | --- |
-| `file_name` | bytes: relative to the folder, escaped as `components.names` does |
+| `file_name` | bytes: relative to the folder, escaped as `common.escaping` does |
 | `label` | bytes: the most probable class; none where there is an error |
 | `score` | float: its probability, 0 to 1; none where there is an error |
 | `probabilities` | floats, by class id; none where there is an error |
@@ -14,9 +14,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from components import names
-from components.predictions import Prediction
-from components.predictor import shortest
+from common import escaping
+from modeling.prediction_formats import Prediction
+from modeling.predictor import shortest
 
 
 def encode(prediction: Prediction, classes: Sequence[str]) -> bytes:
@@ -28,7 +28,7 @@ def encode(prediction: Prediction, classes: Sequence[str]) -> bytes:
     """
     scores = dict(prediction.top)
     feature = {
-        "file_name": _bytes(names.escape(prediction.file)),
+        "file_name": _bytes(escaping.escape(prediction.file)),
         "label": _bytes(*(label for label, _ in prediction.top[:1])),
         "score": _floats(score for _, score in prediction.top[:1]),
         "probabilities": _floats(scores[name] for name in classes if scores),
@@ -44,7 +44,7 @@ def decode(record: bytes) -> Prediction:
     labels, scores = feature["label"].bytes_list.value, feature["score"].float_list.value
     (name,) = feature["file_name"].bytes_list.value
     return Prediction(
-        names.unescape(name.decode()),
+        escaping.unescape(name.decode()),
         tuple((label.decode(), shortest(np.float32(score))) for label, score in zip(labels, scores, strict=True)),
         b"".join(feature["error"].bytes_list.value).decode(),
     )

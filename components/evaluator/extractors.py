@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
 
-from components.evaluator import predictions
-from components.evaluator.config import CANDIDATE
+from modeling import probabilities
+from modeling.evaluations import CANDIDATE
 
 _PROBABILITIES = "probabilities"
 
@@ -22,7 +22,7 @@ def extractors(eval_shared_model: Any, eval_config: Any, tensor_adapter_config: 
     default = tfma.default_extractors(
         eval_shared_model=eval_shared_model, eval_config=eval_config, tensor_adapter_config=tensor_adapter_config
     )
-    keep = tfma.extractors.Extractor("KeepPredictions", _Keep(os.path.join(predictions.destination.get(), "part")))
+    keep = tfma.extractors.Extractor("KeepPredictions", _Keep(os.path.join(probabilities.destination.get(), "part")))
     return [*default, keep]
 
 

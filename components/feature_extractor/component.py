@@ -37,7 +37,7 @@ class FeatureExtractorSpec(component_spec.ComponentSpec):
 class FeatureExtractor(base_beam_component.BaseBeamComponent):
     """Applies the Transform graph, the augmentation and the frozen layers to the train and eval splits.
 
-    Its output `features` holds what `components.feature_extractor.features` describes.
+    Its output `features` holds what `modeling.features` describes.
     """
 
     SPEC_CLASS = FeatureExtractorSpec

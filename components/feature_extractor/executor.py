@@ -16,10 +16,10 @@ from tfx import types
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
 
-from components import backbones, labels, progress, transform, unfinished, weights
-from components.feature_extractor import features
+from common import labels, progress, unfinished
 from components.feature_extractor.augmentation import Augmentation, augment
-from components.feature_extractor.precision import arithmetic, resolve
+from modeling import backbones, features, picture_graph, weights
+from modeling.precision import arithmetic, resolve
 
 SPLITS = ("train", "eval")
 
@@ -215,12 +215,12 @@ class Extractor:
 
     def _parse(self, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         spec = {
-            transform.IMAGE: tf.io.FixedLenFeature([], tf.string),
+            picture_graph.IMAGE: tf.io.FixedLenFeature([], tf.string),
             "label": tf.io.FixedLenFeature([], tf.int64),
             "sha256": tf.io.FixedLenFeature([], tf.string),
         }
         parsed = tf.io.parse_example(serialized, spec)
-        picture = self._transform({transform.IMAGE: parsed[transform.IMAGE]})[transform.PICTURE]
+        picture = self._transform({picture_graph.IMAGE: parsed[picture_graph.IMAGE]})[picture_graph.PICTURE]
         return picture, parsed["label"], parsed["sha256"]
 
 

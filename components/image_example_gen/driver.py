@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from components.content_driver import ContentDriver
-from components.image_example_gen import content, layout
+from common import hashing
+from common.drivers import ContentDriver
+from components.image_example_gen import layout
 
 
 class Driver(ContentDriver):
@@ -22,7 +23,7 @@ def fingerprint(root: str) -> str:
       UserError: the folder is missing, or its layout cannot be understood.
     """
     found = layout.find(root)
-    hashes = content.hash_files(found.root, [(file.path, file.problem) for file in found.files])
+    hashes = hashing.hash_files(found.root, [(file.path, file.problem) for file in found.files])
     if any(not sha256 and not file.problem for file, (_, sha256) in zip(found.files, hashes, strict=True)):
         layout.check_unchanged(found)
-    return content.fingerprint(hashes)
+    return hashing.fingerprint(hashes)

@@ -15,14 +15,14 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
-from components import labels, names, progress
-from components.errors import UserError
-from components.image_example_gen import content, layout, pictures, ranges, work_files
-from components.image_example_gen.content import FINGERPRINT
+from common import escaping, hashing, labels, progress, work_files
+from common.errors import UserError
+from common.hashing import FINGERPRINT
+from components.image_example_gen import layout
 from components.image_example_gen.leakage import find_leaks
 from components.image_example_gen.plan import Plan, Record, make_plan
-from components.image_example_gen.reports import write_reports
-from components.image_example_gen.thumbnails import write_thumbnails
+from components.image_example_gen.reports import write_reports, write_thumbnails
+from imaging import normalising, ranges
 
 _UNREADABLE = "cannot be read"
 _FILES_PER_BATCH = 32
@@ -35,12 +35,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     Splits train, eval and test: uncompressed TFRecords of tf.train.Example, as pictures do not compress
     further. Each example holds `image` (bytes of an upright 8-bit RGB or grey JPEG or PNG), `label` (int64,
     the class id), `class_name`, `sha256` (of the file, hexadecimal), `file_name` (relative, escaped as
-    `components.names` does), `height`, `width` (int64, pixels), `brightness` (float, 0 to 1), and `size_range` and
-    `brightness_range` (of `ranges`). Beside the splits: `labels.txt`, `quarantine.csv` (file, reason), `duplicates.csv`
-    (file, kept), `leakage.csv` (file, split, near, distance: held-out pictures that look like training pictures) and
-    `thumbnails/`. Custom properties: the numbers of files found, used, duplicate and quarantined, of classes, of
-    pictures in each split (`train`, `eval`, `test`), and of held-out pictures in `leakage.csv` (`leakage`); and the
-    content's `fingerprint`.
+    `common.escaping` does), `height`, `width` (int64, pixels), `brightness` (float, 0 to 1), and `size_range` and
+    `brightness_range` (of `imaging.ranges`). Beside the splits: `labels.txt`, `quarantine.csv` (file, reason),
+    `duplicates.csv` (file, kept), `leakage.csv` (file, split, near, distance: held-out pictures that look like training
+    pictures) and `thumbnails/`. Custom properties: the numbers of files found, used, duplicate and quarantined, of
+    classes, of pictures in each split (`train`, `eval`, `test`), and of held-out pictures in `leakage.csv` (`leakage`);
+    and the content's `fingerprint`.
     """
 
     def Do(
@@ -63,7 +63,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
         records = self._examine(found, max_pixels, work)
         _check_readable(records, found)
-        fingerprint = content.fingerprint((record.path, record.sha256) for record in records)
+        fingerprint = hashing.fingerprint((record.path, record.sha256) for record in records)
         if exec_properties.get(FINGERPRINT, fingerprint) != fingerprint:
             raise UserError(f"data folder {found.root!r} changed while it was read; run again when it is at rest")
         plan = make_plan(
@@ -132,15 +132,15 @@ def _examine_file(root: str, file: layout.File, max_pixels: int) -> Record:
     path = os.path.join(root, file.path)
     sha256, problem, picture = "", "", None
     try:
-        if os.path.getsize(path) > pictures.max_bytes(max_pixels):
-            sha256, problem = content.sha256_of(path), f"too many bytes for a picture of {max_pixels} pixels"
+        if os.path.getsize(path) > normalising.max_bytes(max_pixels):
+            sha256, problem = hashing.sha256_if_readable(path), f"too many bytes for a picture of {max_pixels} pixels"
         else:
             data = _read(path)
-            sha256 = content.sha256_of_bytes(data)
-            picture = pictures.examine(data, max_pixels)
+            sha256 = hashing.sha256_of_bytes(data)
+            picture = normalising.examine(data, max_pixels)
     except OSError as error:
         problem = f"{_UNREADABLE}: {error.strerror}"
-    except pictures.Refused as error:
+    except normalising.Refused as error:
         problem = str(error)
     progress.advance()
     return Record(*file[:3], sha256, problem, *(picture or ()))
@@ -166,10 +166,10 @@ def _store_shard(task: tuple[str, str], root: str, classes: Sequence[str], max_p
                 data = _read(os.path.join(root, record.path))
             except OSError:
                 data = b""
-            if content.sha256_of_bytes(data) != record.sha256:
+            if hashing.sha256_of_bytes(data) != record.sha256:
                 work_files.write(_changed_of(batch), [(record.path,)])
                 return
-            image = data if record.as_stored else pictures.normalise(data, max_pixels)
+            image = data if record.as_stored else normalising.normalise(data, max_pixels)
             example = _example(record, image, ids[record.class_name])
             writer.write(example.SerializeToString(deterministic=True))
             progress.advance()
@@ -187,7 +187,7 @@ def _example(record: Record, image: bytes, label: int) -> tf.train.Example:
         "label": _int(label),
         "class_name": _bytes(record.class_name.encode()),
         "sha256": _bytes(record.sha256.encode()),
-        "file_name": _bytes(names.escape(record.path).encode()),
+        "file_name": _bytes(escaping.escape(record.path).encode()),
         "height": _int(record.height),
         "width": _int(record.width),
         "brightness": tf.train.Feature(float_list=tf.train.FloatList(value=[record.brightness])),

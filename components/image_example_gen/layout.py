@@ -8,10 +8,10 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from components import folders
-from components.errors import UserError
+from common import folders
+from common.errors import UserError
+from common.examples import EVAL, TEST, TRAIN
 
-TRAIN, EVAL, TEST = "train", "eval", "test"
 _SPLIT_OF = {
     "train": TRAIN,
     "training_set": TRAIN,

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from components.image_example_gen import likeness
-from components.image_example_gen.layout import EVAL, TEST, TRAIN
+from common.examples import EVAL, TEST, TRAIN
 from components.image_example_gen.plan import Record
+from imaging import likeness
 
 
 class Leak(NamedTuple):

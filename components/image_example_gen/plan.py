@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from components import names
-from components.errors import UserError
-from components.image_example_gen.layout import EVAL, TEST, TRAIN
+from common import escaping
+from common.errors import UserError
+from common.examples import EVAL, TEST, TRAIN
 
 # The more held-out split keeps a picture that is in two: a test picture must not be trained on.
 _RANK = {TEST: 0, EVAL: 1, TRAIN: 2}
@@ -25,7 +25,7 @@ class Record(NamedTuple):
       width: pixels, upright.
       brightness: mean luma, 0 to 1.
       as_stored: whether the file's own bytes are what is stored.
-      perceptual_hash: as `likeness` makes it; empty where there is no usable picture.
+      perceptual_hash: as `imaging.likeness` makes it; empty where there is no usable picture.
     """
 
     path: str
@@ -100,7 +100,7 @@ def make_plan(
         first, *others = sorted(copies[sha256], key=lambda record: (_RANK[record.split], record.path))
         owners = sorted({record.class_name for record in copies[sha256]})
         if len(owners) > 1:
-            reason = f"same picture under two classes: {', '.join(map(names.escape, owners))}"
+            reason = f"same picture under two classes: {', '.join(map(escaping.escape, owners))}"
             quarantined += [(record.path, reason) for record in (first, *others)]
             continue
         splits[_cut(sha256, cuts) if first.split == TRAIN else first.split].append(first)
@@ -136,7 +136,7 @@ def _commonest(quarantined: list[tuple[str, str]]) -> str:
     """The three commonest reasons with an example each."""
     example = {reason: path for path, reason in reversed(quarantined)}
     counts = Counter(reason for _, reason in quarantined).most_common(3)
-    return "; ".join(f"{count} x {reason} ({names.escape(example[reason])})" for reason, count in counts)
+    return "; ".join(f"{count} x {reason} ({escaping.escape(example[reason])})" for reason, count in counts)
 
 
 def _check_classes(plan: Plan, classes: list[str]) -> None:

@@ -1,15 +1,21 @@
-"""Tables of the files that were not used, or not used as one would wish, as CSV."""
+"""What people will want to see of files that were not used, or not used as one would wish: tables and thumbnails."""
 
+import contextlib
 import csv
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from tfx.dsl.io import fileio
 
-from components import names
+from common import escaping
 from components.image_example_gen.leakage import Leak
 from components.image_example_gen.plan import Plan
+from imaging import thumbnails
+from imaging.opening import Refused
+
+_QUARANTINED = 24  # thumbnails of these at most
+_LEAKS = 12
 
 
 def write_reports(directory: str, plan: Plan, leaks: Iterable[Leak]) -> None:
@@ -17,14 +23,45 @@ def write_reports(directory: str, plan: Plan, leaks: Iterable[Leak]) -> None:
 
     The last holds file, split, near (the training picture) and distance (of `Leak`).
 
-    File names are escaped as `components.names` does; a cell that begins like a formula gets an apostrophe.
+    File names are escaped as `common.escaping` does; a cell that begins like a formula gets an apostrophe.
     """
-    quarantined = ((names.escape(path), reason) for path, reason in plan.quarantined)
+    quarantined = ((escaping.escape(path), reason) for path, reason in plan.quarantined)
     _write(os.path.join(directory, "quarantine.csv"), ("file", "reason"), quarantined)
-    duplicates = ((names.escape(path), names.escape(kept)) for path, kept in plan.duplicates)
+    duplicates = ((escaping.escape(path), escaping.escape(kept)) for path, kept in plan.duplicates)
     _write(os.path.join(directory, "duplicates.csv"), ("file", "kept"), duplicates)
-    alike = ((names.escape(path), split, names.escape(near), str(distance)) for path, split, near, distance in leaks)
+    alike = (
+        (escaping.escape(path), split, escaping.escape(near), str(distance)) for path, split, near, distance in leaks
+    )
     _write(os.path.join(directory, "leakage.csv"), ("file", "split", "near", "distance"), alike)
+
+
+def write_thumbnails(directory: str, root: str, max_pixels: int, plan: Plan, leaks: Iterable[Leak]) -> None:
+    """Writes JPEG files of at most 160 pixels a side for the first quarantined files and the first leaks.
+
+    They are made while the data folder is at hand: later steps may run where it is not. A file that does not decode
+    has none.
+
+    Args:
+      directory: of the examples.
+      root: the data folder.
+      max_pixels: a picture with more is not decoded.
+      plan: names the quarantined files.
+      leaks: pairs of pictures that look alike.
+    """
+    fileio.makedirs(os.path.join(directory, thumbnails.FOLDER))
+    for target, path in _chosen(plan, list(leaks)):
+        with contextlib.suppress(OSError, Refused):
+            thumbnail = thumbnails.make(os.path.join(root, path), max_pixels)
+            with fileio.open(os.path.join(directory, target), "wb") as file:
+                file.write(thumbnail)
+
+
+def _chosen(plan: Plan, leaks: list[Leak]) -> Iterator[tuple[str, str]]:
+    """Each thumbnail's name with the picture's path in the data folder."""
+    for row, (path, _) in enumerate(plan.quarantined[:_QUARANTINED]):
+        yield thumbnails.quarantined_file(row), path
+    for row, leak in enumerate(leaks[:_LEAKS]):
+        yield from zip(thumbnails.leak_files(row), (leak.path, leak.near), strict=True)
 
 
 def _write(path: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -32,6 +69,6 @@ def _write(path: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> N
     # A spreadsheet that splits at semicolons leaves a quoted cell whole.
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(header)
-    writer.writerows(map(names.csv_cell, row) for row in rows)
+    writer.writerows(map(escaping.csv_cell, row) for row in rows)
     with fileio.open(path, "wb") as file:
         file.write(text.getvalue().encode())

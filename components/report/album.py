@@ -10,7 +10,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from PIL import Image
 
-from components import transform
+from modeling import picture_graph
 
 _SIDE = 192  # pixels
 
@@ -53,7 +53,9 @@ def find(examples: str, split: str, sha256s: Collection[str]) -> dict[str, Photo
 def as_the_model_sees(photos: list[Photo], image_size: int) -> npt.NDArray[np.float32]:
     """Pictures through the graph that training and serving apply: float32 [pictures, size, size, 3], RGB, 0 to 255."""
     images = tf.constant([photo.image for photo in photos])
-    return transform.preprocessing_fn({transform.IMAGE: images}, {"image_size": image_size})[transform.PICTURE].numpy()
+    return picture_graph.preprocessing_fn({picture_graph.IMAGE: images}, {"image_size": image_size})[
+        picture_graph.PICTURE
+    ].numpy()
 
 
 def data_uri(pixels: npt.NDArray[np.generic]) -> str:

@@ -5,7 +5,12 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
 from components.report import driver, executor
-from components.report.artifact import HtmlReport
+
+
+class HtmlReport(types.Artifact):
+    """A folder with `report.html`, a page that needs nothing else."""
+
+    TYPE_NAME = "HtmlReport"
 
 
 class ReportSpec(component_spec.ComponentSpec):

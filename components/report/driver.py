@@ -9,13 +9,13 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration.portable import data_types
 from tfx.proto.orchestration import driver_output_pb2
 
-from components import driver
+from common import drivers
 
 # The driver leaves the times under this name, among the parameters: {step: seconds} as JSON, in the order of the steps.
 STEP_SECONDS = "step_seconds"
 
 
-class Driver(driver.Driver):
+class Driver(drivers.Driver):
     """Looks the inputs' history up in the metadata store, which an executor has no way to.
 
     Only finished work counts, not the runs that took it from the cache: the same inputs give the same times, which are

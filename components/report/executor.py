@@ -15,14 +15,15 @@ from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
-from components.evaluator import predictions, results
-from components.evaluator.component import BASELINE_NOTE, TEST_SPLIT
-from components.feature_extractor.features import FeaturesInfo
-from components.image_example_gen.content import FINGERPRINT
-from components.labels import read_labels
-from components.report import FILE_NAME, album, charts, data, gallery, numbers, page
+from common.examples import TEST
+from common.hashing import FINGERPRINT
+from common.labels import read_labels
+from components.report import FILE_NAME, album, charts, data_section, gallery, numbers, page
 from components.report.driver import STEP_SECONDS
-from components.report.saliency import Saliency
+from modeling import evaluations, probabilities
+from modeling.evaluations import BASELINE_NOTE
+from modeling.features import FeaturesInfo
+from modeling.saliency import Saliency
 
 _LIBRARIES = ("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "apache-beam", "pillow")
 _MAX_CURVES = 8
@@ -49,25 +50,25 @@ def _render(inputs: dict[str, types.Artifact], configuration: str, step_seconds:
     examples, evaluation = inputs["examples"], inputs["evaluation"]
     classes = read_labels(examples.uri)
     info = FeaturesInfo.read(inputs["features"].uri)
-    said = predictions.read(evaluation.uri)
+    said = probabilities.read(evaluation.uri)
     scores, is_right = said.probabilities.max(axis=1), said.probabilities.argmax(axis=1) == said.labels
     comparison = None if said.baseline is None else numbers.compare(said.labels, said.probabilities, said.baseline)
     calibration = numbers.calibration(scores, is_right)
     class_rows = numbers.class_rows(said.labels, said.probabilities)
     pictures = gallery.choose(said, is_right, comparison)
-    photos = album.find(examples.uri, TEST_SPLIT, {sha256 for chosen in pictures for sha256 in chosen.sha256s})
+    photos = album.find(examples.uri, TEST, {sha256 for chosen in pictures for sha256 in chosen.sha256s})
     saliency = Saliency(_classifier(inputs["model"].uri), info.backbone)
-    split_counts = data.read_counts(inputs["statistics"])
+    split_counts = data_section.read_counts(inputs["statistics"])
     return page.render(
         blessed=inputs["blessing"].get_int_custom_property("blessed") == 1,
-        checks=results.checks(evaluation.uri),
+        checks=evaluations.checks(evaluation.uri),
         baseline_note=evaluation.get_string_custom_property(BASELINE_NOTE),
         accuracy=numbers.share(int(is_right.sum()), len(is_right)),
-        loss=results.overall_metrics(evaluation.uri)["loss"],
+        loss=evaluations.overall_metrics(evaluation.uri)["loss"],
         classes=classes,
         comparison=comparison,
         curves=charts.learning_curves(_history(inputs["model_run"].uri)),
-        matrix=results.confusion_matrix(evaluation.uri, len(classes)),
+        matrix=evaluations.confusion_matrix(evaluation.uri, len(classes)),
         class_rows=class_rows,
         class_counts=split_counts["class_name"],
         calibration=calibration,
@@ -75,12 +76,12 @@ def _render(inputs: dict[str, types.Artifact], configuration: str, step_seconds:
         scores=charts.scores(scores, is_right),
         precision_recall=charts.precision_recall(_curves(said, class_rows), classes),
         max_curves=_MAX_CURVES,
-        slices=_worst_first(results.slices(evaluation.uri)),
+        slices=_worst_first(evaluations.slices(evaluation.uri)),
         gallery=gallery.hang(pictures, photos, said, classes, saliency, info.image_size),
-        data=data.read_files(examples),
-        counts_by_class=data.chart(split_counts["class_name"], "Pictures of each class"),
-        counts_by_size=data.chart(split_counts["size_range"], "Pictures by their shorter side"),
-        counts_by_brightness=data.chart(split_counts["brightness_range"], "Pictures by their brightness"),
+        data=data_section.read_files(examples),
+        counts_by_class=data_section.chart(split_counts["class_name"], "Pictures of each class"),
+        counts_by_size=data_section.chart(split_counts["size_range"], "Pictures by their shorter side"),
+        counts_by_brightness=data_section.chart(split_counts["brightness_range"], "Pictures by their brightness"),
         seconds=charts.bars(_seconds(step_seconds), "Time of each step", "seconds"),
         info=info,
         fingerprint=examples.get_string_custom_property(FINGERPRINT),
@@ -104,7 +105,7 @@ def _history(model_run: str) -> list[charts.Epoch]:
     return [charts.Epoch(**{key: kind(row[key]) for key, kind in types_of.items()}) for row in rows]
 
 
-def _curves(said: predictions.Predictions, rows: list[numbers.ClassRow]) -> list[numbers.Curve]:
+def _curves(said: probabilities.Predictions, rows: list[numbers.ClassRow]) -> list[numbers.Curve]:
     """Those of the classes with the least average precision, if there are too many."""
     tested = [row for row in rows if row.recall.whole]
     worst = sorted(tested, key=lambda row: row.average_precision)[:_MAX_CURVES]
@@ -112,7 +113,7 @@ def _curves(said: predictions.Predictions, rows: list[numbers.ClassRow]) -> list
     return [numbers.precision_recall_curve(said.labels, said.probabilities, class_id) for class_id in chosen]
 
 
-def _worst_first(found: list[results.Slice]) -> list[tuple[results.Slice, numbers.Share]]:
+def _worst_first(found: list[evaluations.Slice]) -> list[tuple[evaluations.Slice, numbers.Share]]:
     rows = [(one, numbers.share(one.right, one.pictures)) for one in found]
     return sorted(rows, key=lambda row: (row[1].value, row[0].key, row[0].value))
 

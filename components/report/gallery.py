@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from components.evaluator.predictions import Predictions
 from components.report import album, numbers
 from components.report.album import Photo
-from components.report.saliency import Saliency, overlay
+from modeling.probabilities import Predictions
+from modeling.saliency import Saliency, overlay
 
 MISTAKES = "mistakes"
 RIGHT = "right"

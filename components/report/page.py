@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
-from components import names
+from common import escaping
 from components.report import charts
 from components.report.numbers import Share
 
@@ -24,7 +24,7 @@ _SLICES = {"class_name": "class", "size_range": "shorter side", "brightness_rang
 def render(**facts: Any) -> str:
     """The page as HTML.
 
-    Every text is escaped, both as HTML and as `components.names` does for what cannot be shown.
+    Every text is escaped, both as HTML and as `common.escaping` does for what cannot be shown.
 
     Args:
       **facts: what `report.html.j2` names.
@@ -36,7 +36,7 @@ def render(**facts: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(name=names.escape, percent=_percent, points=_points, interval=_interval, p=_p_value)
+    environment.filters.update(name=escaping.escape, percent=_percent, points=_points, interval=_interval, p=_p_value)
     environment.globals.update(
         heat=_heat,
         confusions=_confusions,

@@ -7,9 +7,9 @@ import time
 import keras
 import tensorflow as tf
 
-from components import progress, unfinished
+from common import progress, unfinished
+from components.trainer.batches import Features
 from components.trainer.checkpoint import Checkpoint, Rows
-from components.trainer.data import Features
 
 _LOSS = "sparse_categorical_crossentropy"
 _COLUMNS = ("stage", "epoch", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")

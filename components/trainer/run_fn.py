@@ -9,10 +9,11 @@ import keras
 import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components import backbones, labels, unfinished, weights
-from components.feature_extractor import features
-from components.trainer import fit, model, serving
-from components.trainer.data import Features
+from common import labels, unfinished
+from components.trainer import fit
+from components.trainer.batches import Features
+from modeling import backbones, features, signatures, weights
+from modeling.head import build_head, on_feature_maps
 
 
 class Settings(NamedTuple):
@@ -70,7 +71,7 @@ def run_fn(fn_args: FnArgs) -> None:
     with _strategy().scope():
         backbone = backbones.build(data.info.backbone, data.info.image_size)
         weights.load_into(backbone, data.info.backbone, settings.weights)
-        head = model.build_head(data.info.shapes[features.BOTTLENECKS][0], len(names), settings.dropout)
+        head = build_head(data.info.shapes[features.BOTTLENECKS][0], len(names), settings.dropout)
     identity = unfinished.identity({}, {"features": data.info.identity, **settings._asdict()})
     run = fit.Run(
         fn_args.model_run_dir,
@@ -86,7 +87,7 @@ def run_fn(fn_args: FnArgs) -> None:
         file.write(json.dumps(metrics, indent=2))
 
     classifier = _classifier(backbone, data.info.backbone, head)
-    serving.export(classifier, fn_args.transform_graph_path, names, fn_args.serving_model_dir)
+    signatures.export(classifier, fn_args.transform_graph_path, names, fn_args.serving_model_dir)
     _save_keras(classifier, os.path.join(os.path.dirname(fn_args.serving_model_dir), "model.keras"))
     run.finish()
 
@@ -110,7 +111,7 @@ def _stage_2(
     suffix = backbones.cut(backbone, data.info.backbone, index).suffix
     if suffix is None:
         return before
-    tuned = model.on_feature_maps(suffix, head, "fine_tuned")
+    tuned = on_feature_maps(suffix, head, "fine_tuned")
     kept = tuned.get_weights()
     rate = settings.fine_tune_learning_rate
     run.fit(2, tuned, data, features.ACTIVATIONS, settings.fine_tune_epochs, rate, settings.mirror)
@@ -125,7 +126,7 @@ def _classifier(backbone: keras.Model, name: str, head: keras.Model) -> keras.Mo
     """The whole model: pictures, float32 [batch, size, size, 3], RGB, 0 to 255 -> probabilities."""
     picture = keras.Input(backbone.input.shape[1:], name="picture")
     maps = keras.Model(picture, backbone(backbones.preprocess(name, picture)))
-    return model.on_feature_maps(maps, head, "classifier")
+    return on_feature_maps(maps, head, "classifier")
 
 
 def _strategy() -> tf.distribute.Strategy:

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.errors import UserError
+from common.errors import UserError
 from pipeline import config as configuration
 from pipeline.command import BAD_INPUT
 from pipeline.kubeflow import arguments as checked

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from components.errors import UserError
-from pipeline import connection
+from common.errors import UserError
 from pipeline.config import Config
+from pipeline.engine import connection
 from pipeline.kubeflow.deployment import GPU_STEPS, STEPS, Deployment, Placement, Toleration
 
 METADATA = connection.EXPECTED

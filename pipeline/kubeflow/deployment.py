@@ -74,7 +74,7 @@ class Deployment(NamedTuple):
       image: the container image of every step.
       pipeline_root: folder on a mounted volume, or gs://.
       serving: where models are published.
-      metadata: address of the metadata store, see `pipeline.connection`.
+      metadata: address of the metadata store, see `pipeline.engine.connection`.
       tfx: version of TFX in the image.
       placement: the nodes and volumes.
     """

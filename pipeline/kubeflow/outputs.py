@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from components import names
+from common import escaping
 
 if TYPE_CHECKING:
     from tfx.types import Artifact
@@ -85,7 +85,7 @@ def _confusion_matrix(classes: list[str], counts: Any) -> dict[str, Any]:
     from kfp import dsl
 
     metrics = dsl.ClassificationMetrics(name="", uri="", metadata={})
-    metrics.log_confusion_matrix([names.escape(name) for name in classes], counts.tolist())
+    metrics.log_confusion_matrix([escaping.escape(name) for name in classes], counts.tolist())
     return dict(metrics.metadata)
 
 
@@ -105,23 +105,23 @@ def _training(artifacts: "Artifacts") -> dict[str, float]:
 
 
 def _test(artifacts: "Artifacts") -> dict[str, float]:
-    from components.evaluator import results
+    from modeling import evaluations
 
-    return results.overall_metrics(artifacts["evaluation"].uri)
+    return evaluations.overall_metrics(artifacts["evaluation"].uri)
 
 
 def _confusions(artifacts: "Artifacts") -> tuple[list[str], Any]:
-    from components import labels
-    from components.evaluator import results
+    from common import labels
+    from modeling import evaluations
 
     classes = labels.read_labels(artifacts["examples"].uri)
-    return classes, results.confusion_matrix(artifacts["evaluation"].uri, len(classes))
+    return classes, evaluations.confusion_matrix(artifacts["evaluation"].uri, len(classes))
 
 
 def _gate(artifacts: "Artifacts") -> str:
     """The verdict and a row a threshold; class names are strangers' text."""
-    from components.evaluator import results
-    from components.evaluator.component import BASELINE_NOTE
+    from modeling import evaluations
+    from modeling.evaluations import BASELINE_NOTE
 
     passed = artifacts["blessing"].get_int_custom_property("blessed") == 1
     lines = [
@@ -130,7 +130,7 @@ def _gate(artifacts: "Artifacts") -> str:
         "| | metric | on | measured | at least |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for check in results.checks(artifacts["evaluation"].uri):
+    for check in evaluations.checks(artifacts["evaluation"].uri):
         verdict = "passed" if check.passed else "**FAILED**"
         where = _cell(check.slice)
         metric = f"{check.metric}: {_cell(check.note)}" if check.note else check.metric
@@ -142,7 +142,7 @@ def _gate(artifacts: "Artifacts") -> str:
 
 def _cell(text: str) -> str:
     """A text that neither Markdown nor HTML takes for its own."""
-    return re.sub(r"[^\w\s.,:-]", lambda found: f"&#{ord(found[0])};", names.escape(text))
+    return re.sub(r"[^\w\s.,:-]", lambda found: f"&#{ord(found[0])};", escaping.escape(text))
 
 
 def _published(artifacts: "Artifacts") -> str:

@@ -7,7 +7,7 @@ setting that may be null or holds names: such a parameter is a text, read as YAM
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from components.errors import UserError
+from common.errors import UserError
 from pipeline import config as configuration
 
 # Kubeflow's own id of the run is handed to each step beside the settings.

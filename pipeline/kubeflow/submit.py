@@ -5,7 +5,7 @@ from typing import Any
 
 import kfp
 
-from components.errors import UserError
+from common.errors import UserError
 
 
 def submit(

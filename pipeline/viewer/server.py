@@ -5,7 +5,7 @@ import sys
 from http import HTTPStatus
 from typing import Any
 
-from pipeline.viewer.page import Page
+from pipeline.viewer.document import Page
 
 _HOST = "127.0.0.1"
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from components.evaluator import results
-from pipeline.viewer import evaluations, views
+from modeling import evaluations
+from pipeline.viewer import stored_evaluations, views
 
 _DIFFERENCE = "_diff"  # TFMA's ending of a metric's difference to the baseline
 
@@ -44,10 +44,10 @@ def over_time(output: Path) -> list[dict[str, Any]]:
         {"evaluation": one.directory.name, "finished": one.finished, "blessed": one.blessed}
         | {
             name: value
-            for name, value in sorted(results.overall_metrics(str(one.directory)).items())
+            for name, value in sorted(evaluations.overall_metrics(str(one.directory)).items())
             if not name.endswith(_DIFFERENCE)
         }
-        for one in evaluations.history(output)
+        for one in stored_evaluations.history(output)
     ]
 
 

@@ -10,16 +10,16 @@ from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.slicer import slicer_lib
 from tensorflow_model_analysis.view import util
 
-from components import labels, names
-from pipeline.faults import FaultError
-from pipeline.viewer import evaluations
+from common import escaping, labels
+from pipeline.engine.faults import FaultError
+from pipeline.viewer import stored_evaluations
 
 _SUB_KEYS = {"classId": "class_id", "topK": "top_k", "k": "k"}
 _Slice = tuple[tuple[str, Any], ...]
 
 
 class View(NamedTuple):
-    """What one component shows. Names in it are escaped as `components.names` does; they are text, not HTML.
+    """What one component shows. Names in it are escaped as `common.escaping` does; they are text, not HTML.
 
     Attributes:
       title: which slices.
@@ -62,7 +62,7 @@ def make_views(evaluation: Path, slice_key: str | None = None) -> Views:
     if not candidate.slicing_metrics:  # TFMA takes a damaged file for an empty one
         raise FaultError(f"the evaluation {str(evaluation)!r} cannot be read (no metrics in it)")
     by_key = {
-        evaluations.key_of(spec.feature_keys, spec.feature_values): slicer_lib.SingleSliceSpec(spec=spec)
+        stored_evaluations.key_of(spec.feature_keys, spec.feature_values): slicer_lib.SingleSliceSpec(spec=spec)
         for spec in candidate.config.slicing_specs
     }
     specs = [(key, spec) for key, spec in by_key.items() if slice_key is None or key in ("", slice_key)]
@@ -78,7 +78,7 @@ def make_views(evaluation: Path, slice_key: str | None = None) -> Views:
 
 def load(evaluation: Path) -> tuple[tfma.EvalResult, tfma.EvalResult | None]:
     """Loads the candidate's results and, if there is one, the baseline's, from an evaluation's folder."""
-    candidate, baseline = evaluations.model_names(evaluation)
+    candidate, baseline = stored_evaluations.model_names(evaluation)
     if baseline is None:
         return tfma.load_eval_result(str(evaluation)), None  # TFMA drops a model's name where there is only one
     return tuple(tfma.load_eval_result(str(evaluation), model_name=name) for name in (candidate, baseline))
@@ -86,13 +86,13 @@ def load(evaluation: Path) -> tuple[tfma.EvalResult, tfma.EvalResult | None]:
 
 def title(where: _Slice) -> str:
     """A slice's name as TFMA writes it, escaped."""
-    return names.escape(slicer_lib.stringify_slice_key(where))
+    return escaping.escape(slicer_lib.stringify_slice_key(where))
 
 
 def _classes(result: tfma.EvalResult) -> list[str]:
     assets = Path(result.model_location) / labels.ASSETS
     found = labels.read_labels(str(assets)) if (assets / labels.FILE_NAME).is_file() else []
-    return [names.escape(name) for name in found]
+    return [escaping.escape(name) for name in found]
 
 
 def _slices(result: tfma.EvalResult, spec: slicer_lib.SingleSliceSpec) -> list[_Slice]:
@@ -102,8 +102,8 @@ def _slices(result: tfma.EvalResult, spec: slicer_lib.SingleSliceSpec) -> list[_
 def _slicing(result: tfma.EvalResult, key: str, spec: slicer_lib.SingleSliceSpec) -> View:
     rows = util.get_slicing_metrics(result.slicing_metrics, slicing_spec=spec)
     return View(
-        title=f"Slices by {names.escape(key)}" if key else "All test pictures",
-        data=[{**row, "slice": names.escape(row["slice"])} for row in rows],
+        title=f"Slices by {escaping.escape(key)}" if key else "All test pictures",
+        data=[{**row, "slice": escaping.escape(row["slice"])} for row in rows],
         config=util.get_slicing_config(result.config),
     )
 
@@ -126,7 +126,7 @@ def _plots(result: tfma.EvalResult, where: _Slice) -> Iterator[View]:
         chosen = {_SUB_KEYS[kind]: int(number)} if number else {}
         with contextlib.suppress(ValueError):  # a plot that TFMA computes and does not show
             data, config = util.get_plot_data_and_config(result.plots, _exactly(where), output, **chosen)
-            name = ", ".join(filter(None, (title(where), names.escape(output), sub_key)))
+            name = ", ".join(filter(None, (title(where), escaping.escape(output), sub_key)))
             yield View(name, data, {**config, "sliceName": name})
 
 

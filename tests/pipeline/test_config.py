@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.backbone_names import BACKBONES
-from components.errors import UserError
+from common.errors import UserError
+from modeling.backbone_names import BACKBONES
 from pipeline.config import (
     DEFAULT_FILE,
     BackboneConfig,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components import weights
+from modeling import weights
 from pipeline import doctor
 
 

@@ -12,7 +12,7 @@ import yaml
 from google.protobuf import json_format
 from workplace import REPOSITORY
 
-from components.errors import UserError
+from common.errors import UserError
 from pipeline import config as configuration
 from pipeline.kubeflow import deployment, parameters
 from pipeline.kubeflow.__main__ import main

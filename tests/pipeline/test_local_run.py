@@ -18,9 +18,10 @@ import tensorflow as tf
 from pictures import encode, make_pixels, write_classes
 from workplace import ALL_STEPS, REPOSITORY, Workplace
 
+from common.packages import PACKAGES
 from pipeline import local_run, report
 from pipeline.screen import Screen
-from pipeline.viewer import evaluations
+from pipeline.viewer import stored_evaluations
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +115,7 @@ def test_an_unchanged_run_executes_nothing_and_publishes_nothing_new(
     assert place.summary["pushed_to"] == before["pushed_to"]
     assert place.summary["metrics"] == before["metrics"]
     assert place.summary["gate"] == before["gate"]
-    assert evaluations.history(place.output) == [evaluations.latest(place.output)]
+    assert stored_evaluations.history(place.output) == [stored_evaluations.latest(place.output)]
     shown = capfd.readouterr()
     assert not shown.err
     lines = shown.out.splitlines()
@@ -205,10 +206,10 @@ def test_an_impossible_threshold_publishes_nothing_and_predicts_with_the_last_bl
     assert "gate       FAILED: accuracy on overall" in shown
     assert place.summary["inference"]["model"] == f"{blessed}/Format-Serving"
     assert "predicted  4 of 5 files by the last blessed model, 1 could not be: " in shown
-    published, refused = evaluations.history(place.output)
+    published, refused = stored_evaluations.history(place.output)
     assert (published.blessed, refused.blessed) == (True, False)
-    assert evaluations.latest(place.output) == refused
-    assert evaluations.slice_keys(refused.directory) == ["class_name", "size_range", "brightness_range"]
+    assert stored_evaluations.latest(place.output) == refused
+    assert stored_evaluations.slice_keys(refused.directory) == ["class_name", "size_range", "brightness_range"]
 
 
 def test_a_worse_candidate_than_the_blessed_model_is_refused(place: Workplace) -> None:
@@ -225,7 +226,7 @@ def test_a_worse_candidate_than_the_blessed_model_is_refused(place: Workplace) -
 @pytest.mark.slow
 def test_an_edit_of_the_model_code_runs_what_depends_on_it_and_no_more(place: Workplace, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
-    for name in ("pipeline", "components", "configs"):
+    for name in (*PACKAGES, "configs"):
         shutil.copytree(REPOSITORY / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "-m", "pipeline.local_run", *place.arguments()]
 
@@ -235,10 +236,10 @@ def test_an_edit_of_the_model_code_runs_what_depends_on_it_and_no_more(place: Wo
         return place.executed()
 
     assert run() == []
-    with (clone / "components" / "trainer" / "model.py").open("a") as file:
+    with (clone / "modeling" / "head.py").open("a") as file:
         file.write("\n# An edit.\n")
     assert run() == ["Trainer", "Evaluator", "Pusher", "Report"]
-    with (clone / "components" / "transform.py").open("a") as file:
+    with (clone / "modeling" / "picture_graph.py").open("a") as file:
         file.write("\n# An edit.\n")
     assert run() == ["Transform", "FeatureExtractor", "Trainer", "Evaluator", "Pusher", "Report"]
 

@@ -22,10 +22,10 @@ import tensorflow as tf
 from pictures import encode, make_pixels, write_classes
 from PIL import Image
 
-from components import labels
-from components.errors import UserError
-from components.predictions import File, Prediction, make_format
-from components.predictor import Predictor
+from common import labels
+from common.errors import UserError
+from modeling.prediction_formats import File, Prediction, make_format
+from modeling.predictor import Predictor
 from pipeline import predict
 from pipeline.predict_inputs import find_files, find_model
 

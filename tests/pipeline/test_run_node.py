@@ -20,7 +20,8 @@ from pictures import encode, make_pixels, write_classes
 from workplace import ALL_STEPS, REPOSITORY, SMALL
 
 from pipeline import config as configuration
-from pipeline import connection, run_node
+from pipeline import run_node
+from pipeline.engine import connection
 from pipeline.kubeflow import parameters
 from pipeline.kubeflow.__main__ import main as kubeflow
 
@@ -102,7 +103,7 @@ def test_the_same_node_of_two_runs_never_runs_at_the_same_time(
 
 
 def test_a_file_of_metadata_is_entered_by_one_at_a_time(tmp_path: Path) -> None:
-    from pipeline.roomy_metadata import RoomyMetadata
+    from pipeline.engine.store import RoomyMetadata
 
     store = connection.connect(connection.parse(f"sqlite://{tmp_path}/metadata.db"))
     entered = threading.Event()

@@ -26,15 +26,15 @@ from pictures import write_classes
 from tfx.types.standard_artifacts import Examples, Model, TransformGraph
 from workplace import REPOSITORY
 
-from components import labels, names
-from components.evaluator import results
+from common import escaping, labels
+from modeling import evaluations
 from pipeline import command, view_evaluation
-from pipeline.viewer import evaluations, page, tables
+from pipeline.viewer import document, stored_evaluations, tables
 from pipeline.viewer.server import PageServer
 
 # In the order of their class ids; the last one would write from right to left.
 CLASSES = ['"><svg onload=alert(2)>', "<img src=x onerror=alert(1)>", "\u202ecod & dog"]
-SHOWN = [names.escape(name) for name in CLASSES]
+SHOWN = [escaping.escape(name) for name in CLASSES]
 
 
 class Evaluated(NamedTuple):
@@ -111,12 +111,12 @@ def copy(evaluated: Evaluated, tmp_path: Path) -> Evaluated:
 
 
 @pytest.fixture(scope="module")
-def shown(evaluated: Evaluated) -> page.Page:
-    return page.make_page(evaluated.refused)
+def shown(evaluated: Evaluated) -> document.Page:
+    return document.make_page(evaluated.refused)
 
 
 @pytest.fixture(scope="module")
-def address(shown: page.Page) -> Iterator[str]:
+def address(shown: document.Page) -> Iterator[str]:
     with PageServer(shown) as server:
         threading.Thread(target=server.serve_forever).start()
         yield server.address
@@ -188,7 +188,7 @@ def _matrix(visit: Any, name: str = SHOWN[0]) -> dict[tuple[str, str], int]:
 
 
 def _expected_matrix(evaluation: Path) -> dict[tuple[str, str], int]:
-    counts = results.confusion_matrix(str(evaluation), len(CLASSES))
+    counts = evaluations.confusion_matrix(str(evaluation), len(CLASSES))
     return {(SHOWN[i], SHOWN[j]): int(count) for (i, j), count in np.ndenumerate(counts) if count}
 
 
@@ -267,7 +267,7 @@ def test_without_a_baseline_nothing_is_compared_and_one_kind_of_slice_can_be_cho
     browser: Any, evaluated: Evaluated, tmp_path: Path
 ):
     file = tmp_path / "page.html"
-    file.write_text(page.make_page(evaluated.blessed, "class_name").html)
+    file.write_text(document.make_page(evaluated.blessed, "class_name").html)
     with browser.visit(file) as visit:
         overall = _rows(visit, "#slicing-0 tfma-metrics-table table")
         headings = visit.page.locator("section > h2").all_inner_texts()
@@ -277,7 +277,7 @@ def test_without_a_baseline_nothing_is_compared_and_one_kind_of_slice_can_be_cho
 
 
 def test_a_bundle_that_does_not_start_leaves_a_sentence_and_no_blank_page(
-    browser: Any, shown: page.Page, tmp_path: Path
+    browser: Any, shown: document.Page, tmp_path: Path
 ):
     file = tmp_path / "page.html"
     file.write_text(shown.html.replace("Wraps the whole library", "Tampered with"))  # its hash is refused now
@@ -297,7 +297,7 @@ def _get(address: str, path: str, host: str) -> http.client.HTTPResponse:
     return connection.getresponse()
 
 
-def test_only_this_machines_names_get_the_page(address: str, shown: page.Page):
+def test_only_this_machines_names_get_the_page(address: str, shown: document.Page):
     own = address.removeprefix("http://").rstrip("/")
     port = own.partition(":")[2]
     for host in (own, f"localhost:{port}"):
@@ -317,10 +317,10 @@ def test_only_this_machines_names_get_the_page(address: str, shown: page.Page):
 
 def test_the_evaluation_of_the_latest_run_is_shown(copy: Evaluated):
     before = (copy.output / "metadata.db").read_bytes()
-    latest = evaluations.latest(copy.output)
+    latest = stored_evaluations.latest(copy.output)
     assert (latest.directory, latest.blessed) == (copy.refused, False)
     assert latest.finished.timestamp() == 2_000_000
-    assert [one.directory for one in evaluations.history(copy.output)] == [copy.blessed, copy.refused]
+    assert [one.directory for one in stored_evaluations.history(copy.output)] == [copy.blessed, copy.refused]
     assert (copy.output / "metadata.db").read_bytes() == before, "it is only read"
 
 
@@ -335,19 +335,19 @@ def test_a_run_that_failed_does_not_count_and_one_from_the_cache_does(copy: Eval
         store.put_execution(execution, [(artifact, event) for artifact in artifacts], [])
 
     run(pb.Execution.FAILED, [pb.Artifact(type_id=first.type_id, uri="/nowhere")])
-    assert evaluations.latest(copy.output).directory == copy.refused
+    assert stored_evaluations.latest(copy.output).directory == copy.refused
     run(pb.Execution.CACHED, [first, blessing])
-    latest = evaluations.latest(copy.output)
+    latest = stored_evaluations.latest(copy.output)
     assert (latest.directory, latest.blessed) == (copy.blessed, True)
     assert latest.finished.timestamp() == 1_000_000, "when it was made"
-    assert [one.directory for one in evaluations.history(copy.output)] == [copy.blessed, copy.refused]
+    assert [one.directory for one in stored_evaluations.history(copy.output)] == [copy.blessed, copy.refused]
 
 
 def test_numbers_over_time_are_those_of_each_evaluation(evaluated: Evaluated):
     first, second = tables.over_time(evaluated.output)
     assert (first["evaluation"], first["blessed"], second["evaluation"], second["blessed"]) == ("1", True, "2", False)
     for row, evaluation in ((first, evaluated.blessed), (second, evaluated.refused)):
-        overall = results.overall_metrics(str(evaluation))
+        overall = evaluations.overall_metrics(str(evaluation))
         assert {name: row[name] for name in ("accuracy", "loss", "example_count")} == {
             name: overall[name] for name in ("accuracy", "loss", "example_count")
         }
@@ -439,7 +439,7 @@ def test_the_notebook_shows_the_same_numbers(browser: Any, evaluated: Evaluated,
         *sorted(f"class_name:{name}" for name in SHOWN),
     ]
     for table, evaluation in ((slices, evaluated.refused), (history, evaluated.refused), (history, evaluated.blessed)):
-        accuracy = results.overall_metrics(str(evaluation))["accuracy"]
+        accuracy = evaluations.overall_metrics(str(evaluation))["accuracy"]
         assert any(_is_number(cell) and float(cell) == pytest.approx(accuracy, abs=1e-5) for cell in _cells(table))
     assert len(outputs["image/png"]) == 1
     assert outputs["printed"] == [f"{evaluated.refused} not blessed\n"], "no log noise"
@@ -451,7 +451,7 @@ def test_the_notebook_shows_the_same_numbers(browser: Any, evaluated: Evaluated,
         inside = visit.page.frame_locator("iframe").locator("#slicing-0 tfma-metrics-table td").all_inner_texts()
         assert visit.page.locator("img").count() == 0
     assert "Overall" in inside
-    assert float(inside[1]) == pytest.approx(results.overall_metrics(str(evaluated.refused))["accuracy"], abs=1e-5)
+    assert float(inside[1]) == pytest.approx(evaluations.overall_metrics(str(evaluated.refused))["accuracy"], abs=1e-5)
     assert not visit.dialogs
     assert not visit.errors
 

@@ -15,12 +15,12 @@ import tensorflow as tf
 from pictures import encode, exif, make_pixels
 from PIL import Image
 
-from components import labels, names, progress
+from common import escaping, labels, progress
+from common.errors import UserError
 from components.bulk_inferrer import executor
 from components.bulk_inferrer.driver import fingerprint
-from components.errors import UserError
-from components.predictions import File
-from components.predictor import Predictor
+from modeling.prediction_formats import File
+from modeling.predictor import Predictor
 from pipeline import predict
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def test_every_file_has_its_row_whatever_it_is_called(model: "Model", tmp_path: 
     os.mkfifo(new / "pipe")
     result = steps.infer(new, model, tmp_path / "result")
 
-    problems = {names.unescape(row["file"].removeprefix("'")): row["error"] for row in _table(result)}
+    problems = {escaping.unescape(row["file"].removeprefix("'")): row["error"] for row in _table(result)}
     assert problems == {
         **dict.fromkeys(pictures, ""),
         "again": "a link to a folder that is read anyway",
@@ -125,7 +125,7 @@ def test_every_file_has_its_row_whatever_it_is_called(model: "Model", tmp_path: 
         "up": "a link to a folder that is read anyway",
         "pipe": "not a regular file",
     }
-    assert [names.unescape(row["file_name"][0].decode()) for row in _records(result)] == list(problems)
+    assert [escaping.unescape(row["file_name"][0].decode()) for row in _records(result)] == list(problems)
     text = Path(result.uri, "predictions.csv").read_text(encoding="utf-8")
     assert text.count("\n") == 1 + len(problems)
     assert not [row["file"] for row in _table(result) if row["file"][0] in "=-"], "formulas"

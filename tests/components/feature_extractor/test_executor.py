@@ -10,10 +10,11 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.types.standard_artifacts import Examples, TransformGraph
 
-from components import backbones, labels, progress
-from components.errors import UserError
-from components.feature_extractor import features as feature_files
-from components.feature_extractor.features import ACTIVATIONS, BOTTLENECKS, FeaturesInfo
+from common import labels, progress
+from common.errors import UserError
+from modeling import backbones
+from modeling import features as feature_files
+from modeling.features import ACTIVATIONS, BOTTLENECKS, FeaturesInfo
 
 
 def _stored(features: Examples, split: str, family: str, view: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import encode, make_pixels
 
-from components.errors import UserError
+from common.errors import UserError
 from components.image_example_gen import executor, layout
 from components.image_example_gen.leakage import find_leaks
 from components.image_example_gen.plan import Record, make_plan

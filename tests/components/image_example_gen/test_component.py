@@ -8,7 +8,7 @@ from pictures import encode, make_pixels, write_classes
 from tfx.orchestration import metadata, pipeline
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
-from components.errors import UserError
+from common.errors import UserError
 from components.image_example_gen.component import ImageExampleGen
 from components.image_example_gen.driver import fingerprint
 

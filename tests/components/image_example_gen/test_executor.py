@@ -17,12 +17,12 @@ from PIL import Image
 from tfx.components.statistics_gen.executor import Executor as StatisticsGen
 from tfx.types import standard_artifacts
 
-from components import names, progress
-from components.errors import UserError
-from components.image_example_gen import content, executor, layout
+from common import escaping, hashing, progress
+from common.errors import UserError
+from common.labels import read_labels
+from components.image_example_gen import executor, layout
 from components.image_example_gen.driver import fingerprint
 from components.image_example_gen.executor import Executor
-from components.labels import read_labels
 
 _BEAM = [
     "--runner=FnApiRunner",
@@ -131,10 +131,10 @@ def test_examples_hold_the_pictures_and_what_is_known_of_them(mixed: Path, examp
         )
     for name in ("cat/photo.jpg", "dog/007.png"):
         assert rows[name]["image"] == (mixed / name).read_bytes()
-        assert rows[name]["sha256"].decode() == content.sha256_of(str(mixed / name))
+        assert rows[name]["sha256"].decode() == hashing.sha256_of_file(str(mixed / name))
     turned = rows["cat/turned.jpg"]
     assert (turned["height"], turned["width"]) == (32, 24)
-    assert turned["sha256"].decode() == content.sha256_of(str(mixed / "cat/turned.jpg"))
+    assert turned["sha256"].decode() == hashing.sha256_of_file(str(mixed / "cat/turned.jpg"))
     assert "cat/new\\u000aline,\\udcff.png" in rows
 
 
@@ -223,7 +223,7 @@ def test_hostile_names_are_cells_like_others(tmp_path: Path):
     examples = _run(root, tmp_path / "examples")
     assert read_labels(examples.uri) == sorted(classes)
     cells = [row[0] for row in _table(examples, "quarantine.csv")[1:]]
-    assert {names.unescape(cell.removeprefix("'")) for cell in cells} == {
+    assert {escaping.unescape(cell.removeprefix("'")) for cell in cells} == {
         path for name in strange for path in (name, f"{classes[0]}/{name}")
     }
     assert not [cell for cell in cells if cell.lstrip()[:1] in tuple("=+-@") or not cell.isprintable()]

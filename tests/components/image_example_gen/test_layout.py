@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import UserError
+from common.errors import UserError
 from components.image_example_gen.layout import File, Layout, find
 
 

@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from components.errors import UserError
+from common.errors import UserError
 from components.image_example_gen.plan import Plan, Record, make_plan
 
 

@@ -18,9 +18,9 @@ from PIL import Image
 from sklearn import metrics
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation
 
-from components import labels, weights
-from components.backbones import build
-from components.evaluator import results
+from common import labels
+from modeling import evaluations, weights
+from modeling.backbones import build
 
 IMG, BOLD, FORMULA = '"><img src=x onerror=alert(1)>', "<b>bold & $x^2$\n\u202e", "{{ 7 * 7 }}"
 
@@ -118,7 +118,7 @@ def test_its_numbers_are_tfmas(run: Run, html: str) -> None:
 
 
 def test_the_gate_says_which_number_met_which_threshold(run: Run, html: str) -> None:
-    floor, change, _ = results.checks(run.evaluated[0].uri)
+    floor, change, _ = evaluations.checks(run.evaluated[0].uri)
     assert not floor.passed
     assert not change.passed
     first, second, third = _table(html, "Gate")

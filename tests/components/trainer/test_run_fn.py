@@ -14,9 +14,10 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.types.standard_artifacts import Examples, Model, TransformGraph
 
-from components import backbones, labels, progress
-from components.feature_extractor.features import FeaturesInfo
-from components.trainer import run_fn, serving
+from common import labels, progress
+from components.trainer import run_fn
+from modeling import backbones, signatures
+from modeling.features import FeaturesInfo
 
 
 def _keras_probabilities(model: Model, graph: TransformGraph, data: list[bytes]) -> np.ndarray:
@@ -50,13 +51,13 @@ def test_every_form_of_the_model_gives_the_in_memory_probabilities(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     exported: list[keras.Model] = []
-    export = serving.export
+    export = signatures.export
 
     def spy(classifier: keras.Model, *rest: Any) -> None:
         exported.append(classifier)
         export(classifier, *rest)
 
-    monkeypatch.setattr(serving, "export", spy)
+    monkeypatch.setattr(signatures, "export", spy)
     model = steps.train(features, transform_graph, tmp_path)
     test = steps.read(examples, "test")
     layer = tft.TFTransformOutput(transform_graph.uri).transform_features_layer()

@@ -1,0 +1,1 @@
+"""What any module may use, a subject a module. Knows neither steps nor models nor pictures."""

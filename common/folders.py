@@ -1,0 +1,121 @@
+"""Lists folders of other people's pictures: no link leads out of them, and none makes many files out of a few.
+
+Standard library only, so that a command line can refuse a wrong folder before anything slow is imported.
+"""
+
+import os
+from collections.abc import Iterator
+
+from common.errors import UserError
+
+
+def check(path: str, name: str, expected: str) -> str:
+    """Makes sure that a folder is there and that its path can be stored.
+
+    Args:
+      path: may be relative.
+      name: what the folder is called in a message, such as "data folder".
+      expected: what it should be, for the message.
+
+    Returns:
+      The absolute path.
+
+    Raises:
+      UserError: it is missing, or a file, or the path is not valid UTF-8.
+    """
+    path = os.path.abspath(path)
+    if not os.path.exists(path):
+        raise UserError(f"{name} {path!r} does not exist")
+    if not os.path.isdir(path):
+        raise UserError(f"{name} {path!r} is a file; expected {expected}")
+    if not is_utf8(path):
+        raise UserError(f"{name} {path!r}: the path is not valid UTF-8")
+    return path
+
+
+def walk(root: str, folder: str, *, hidden: bool = True) -> Iterator[tuple[str, str]]:
+    """Every file of a folder at any depth, by folder and name. Links are followed as long as they stay in the root.
+
+    Args:
+      root: absolute.
+      folder: relative to the root, at most two levels below it; empty for the root itself.
+      hidden: whether names that begin with a dot count, of files and of folders.
+
+    Yields:
+      The path, relative to the root with slashes, and why there is nothing to open; empty where there may be a picture.
+
+    Raises:
+      UserError: a folder cannot be listed.
+    """
+    # Folders that link to each other would otherwise make any number of files out of a few.
+    above = ("", os.path.dirname(folder), folder)
+    read = {os.path.realpath(os.path.join(root, one)) for one in above}
+    # A stack, as folders may lie deeper than functions can call each other.
+    start = os.path.join(root, folder)
+    stack = [(folder, os.path.realpath(start), iter(entries(start)))]
+    while stack:
+        inside, real, rest = stack[-1]
+        entry = next(rest, None)
+        if entry is None:
+            stack.pop()
+            continue
+        if not hidden and entry.name.startswith("."):
+            continue
+        path = os.path.join(inside, entry.name)
+        if entry.is_symlink() and leads_out(entry.path, root):
+            yield path, "a link that leaves the folder of pictures"
+        elif is_dir(entry):
+            target = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real, entry.name)
+            if entry.is_symlink() and target in read:
+                yield path, "a link to a folder that is read anyway"
+            else:
+                read.add(target)
+                stack.append((path, target, iter(entries(entry.path))))
+        elif _is_file(entry):
+            yield path, ""
+        else:
+            # To open a pipe would wait for ever.
+            yield path, "a broken link" if entry.is_symlink() else "not a regular file"
+
+
+def entries(path: str) -> list[os.DirEntry[str]]:
+    """What a folder holds, by name.
+
+    Raises:
+      UserError: it cannot be listed.
+    """
+    try:
+        with os.scandir(path) as found:
+            return sorted(found, key=lambda entry: entry.name)
+    except OSError as error:
+        raise UserError(f"cannot list the folder {path!r}: {error.strerror}") from error
+
+
+def is_dir(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or to a name that is too long
+        return False
+
+
+def leads_out(path: str, root: str) -> bool:
+    """Whether a path, with all links followed, lies outside of a folder."""
+    real_root = os.path.realpath(root)
+    return os.path.commonpath([real_root, os.path.realpath(path)]) != real_root
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a name is text."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # as in is_dir
+        return False

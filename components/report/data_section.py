@@ -1,0 +1,119 @@
+"""What a report says of the data: counts by split, and the files that were not used."""
+
+import csv
+import io
+import os
+from typing import NamedTuple
+
+import tensorflow as tf
+from markupsafe import Markup
+from tensorflow_metadata.proto.v0 import statistics_pb2
+from tfx import types
+from tfx.types import artifact_utils
+
+from components.report import album, charts
+from imaging import ranges, thumbnails
+
+SPLITS = ("train", "eval", "test")
+_FILE = "FeatureStats.pb"
+_MAX_BARS = 30
+_MAX_ROWS = 24
+
+# Pictures of each split by value of a feature.
+Counts = dict[str, list[int]]
+
+
+class Row(NamedTuple):
+    """A row of a table of files: its cells, and data URIs of thumbnails where there are some."""
+
+    cells: list[str]
+    thumbnails: list[str]
+
+
+class Files(NamedTuple):
+    """What became of the files.
+
+    Attributes:
+      counts: files found, used, duplicate and quarantined, and held-out pictures that look like training pictures.
+      quarantined: file and reason, the first of them.
+      duplicates: file and the copy that is used, the first of them.
+      leakage: held-out picture, split, training picture, distance, the first of them.
+    """
+
+    counts: dict[str, int]
+    quarantined: list[Row]
+    duplicates: list[Row]
+    leakage: list[Row]
+
+
+def read_counts(statistics: types.Artifact) -> dict[str, Counts]:
+    """Reads how many pictures of each split have each value of the features that are slices.
+
+    Args:
+      statistics: StatisticsGen's.
+
+    Returns:
+      Counts by feature; the values sorted, ranges in their order.
+    """
+    found: dict[str, Counts] = {"class_name": {}, "size_range": {}, "brightness_range": {}}
+    for place, split in enumerate(SPLITS):
+        with tf.io.gfile.GFile(os.path.join(artifact_utils.get_split_uri([statistics], split), _FILE), "rb") as file:
+            (dataset,) = statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read()).datasets
+        for feature in dataset.features:
+            name = "".join(feature.path.step)
+            if name in found:
+                for bucket in feature.string_stats.rank_histogram.buckets:
+                    found[name].setdefault(bucket.label, [0] * len(SPLITS))[place] = round(bucket.sample_count)
+    order = {name: place for place, name in enumerate(ranges.SIZE_RANGES)}
+    return {
+        key: dict(sorted(counts.items(), key=lambda item: (order.get(item[0], 0), item[0])))
+        for key, counts in found.items()
+    }
+
+
+def chart(counts: Counts, title: str) -> Markup:
+    """Stacked bars by split; of many values those with the fewest training pictures."""
+    chosen = (
+        dict(sorted(counts.items(), key=lambda item: item[1][0])[:_MAX_BARS]) if len(counts) > _MAX_BARS else counts
+    )
+    return charts.bars(
+        charts.Bars(list(chosen), [[float(n) for n in row] for row in chosen.values()], list(SPLITS)), title, "pictures"
+    )
+
+
+def read_files(examples: types.Artifact) -> Files:
+    """Reads the tables that ImageExampleGen wrote.
+
+    Args:
+      examples: ImageExampleGen's.
+    """
+    uri = examples.uri
+    keys = ("found", "used", "duplicate", "quarantined", "leakage")
+    return Files(
+        counts={key: int(examples.get_int_custom_property(key)) for key in keys},
+        quarantined=[
+            Row(cells, _thumbnails(uri, [thumbnails.quarantined_file(row)]))
+            for row, cells in enumerate(_table(uri, "quarantine.csv"))
+        ],
+        duplicates=[Row(cells, []) for cells in _table(uri, "duplicates.csv")],
+        leakage=[
+            Row(cells, _thumbnails(uri, thumbnails.leak_files(row)))
+            for row, cells in enumerate(_table(uri, "leakage.csv"))
+        ],
+    )
+
+
+def _table(uri: str, name: str) -> list[list[str]]:
+    with tf.io.gfile.GFile(os.path.join(uri, name), "rb") as file:
+        _, *rows = csv.reader(io.StringIO(file.read().decode()))
+    return rows[:_MAX_ROWS]
+
+
+def _thumbnails(uri: str, files: "list[str] | tuple[str, str]") -> list[str]:
+    found = []
+    for file in files:
+        path = os.path.join(uri, file)
+        if tf.io.gfile.exists(path):
+            with tf.io.gfile.GFile(path, "rb") as opened:
+                found.append(album.jpeg_uri(opened.read()))
+    return found

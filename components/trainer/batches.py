@@ -1,0 +1,82 @@
+"""Features as training reads them: streamed from their files, in an order that the seed fixes."""
+
+import functools
+import math
+
+import tensorflow as tf
+
+from modeling import features
+from modeling.features import FeaturesInfo
+
+# Records in memory for shuffling. Files already hold their pictures in the order of their hashes, which mixes classes.
+_SHUFFLED_BYTES = 256 * 2**20
+
+
+class Features:
+    """The features of one artifact of FeatureExtractor."""
+
+    def __init__(self, directory: str, batch_size: int, seed: int) -> None:
+        """Reads what the features are.
+
+        Args:
+          directory: the artifact's folder.
+          batch_size: features in a batch.
+          seed: fixes the order in training, and which activations are mirrored.
+        """
+        self._directory = directory
+        self._batch_size = batch_size
+        self._seed = seed
+        self.info = FeaturesInfo.read(directory)
+
+    def counts(self, classes: int) -> list[int]:
+        """Training pictures of each class."""
+        counts = [0] * classes
+        for _, labels in self.in_order("train", features.BOTTLENECKS):
+            for label in labels.numpy():
+                counts[label] += 1
+        return counts
+
+    def steps(self, split: str) -> int:
+        """Batches in one pass over a split."""
+        return math.ceil(self.info.pictures[split] / self._batch_size)
+
+    def in_order(self, split: str, family: str) -> tf.data.Dataset:
+        """One pass over the first view of a split: batches of (features, class ids)."""
+        dataset = tf.data.TFRecordDataset(features.files(self._directory, split, family, 0))
+        # Keras takes the end of a data set of unknown length for a mishap.
+        return self._batches(dataset, family).apply(tf.data.experimental.assert_cardinality(self.steps(split)))
+
+    def epochs(self, family: str, mirror: bool, first: int = 0) -> tf.data.Dataset:
+        """Training batches without end: one epoch after another, epoch e from view e mod views.
+
+        Each epoch has an order of its own, which the seed fixes.
+
+        Args:
+          family: which features.
+          mirror: whether half of the activations are mirrored left to right: nearly what a mirrored picture would
+            give, as convolutions treat both sides alike, without another pass through the frozen layers.
+          first: the epoch to begin with. Those before it are read and dropped: each order follows from the last.
+        """
+        views = [self._shuffled(family, view) for view in range(self.info.views)]
+        epochs = functools.reduce(tf.data.Dataset.concatenate, views).repeat()
+        if mirror:
+            epochs = epochs.enumerate().map(self._mirror)
+        return epochs.skip(first * self.steps("train")).prefetch(2)
+
+    def _shuffled(self, family: str, view: int) -> tf.data.Dataset:
+        """One view of the training split, in another order each time it is gone through."""
+        files = features.files(self._directory, "train", family, view)
+        record_bytes = 4 * math.prod(self.info.shapes[family])
+        dataset = tf.data.Dataset.from_tensor_slices(files).shuffle(len(files), self._seed)
+        dataset = tf.data.TFRecordDataset(dataset)
+        return self._batches(dataset.shuffle(_SHUFFLED_BYTES // record_bytes, self._seed), family)
+
+    def _mirror(self, index: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        values, labels = batch
+        seed = tf.stack([tf.cast(self._seed, tf.int64), index])
+        chosen = tf.random.stateless_uniform([tf.shape(values)[0], 1, 1, 1], seed) < 0.5
+        return tf.where(chosen, tf.reverse(values, axis=[2]), values), labels
+
+    def _batches(self, dataset: tf.data.Dataset, family: str) -> tf.data.Dataset:
+        shape = self.info.shapes[family]
+        return dataset.batch(self._batch_size).map(lambda batch: features.decode(family, batch, shape))

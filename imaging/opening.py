@@ -1,0 +1,111 @@
+"""Opens pictures with Pillow so that none costs much more memory or time than its pixels explain.
+
+Only headers are read here. Pillow itself limits pixels and a PNG's texts; the rest is done here.
+"""
+
+import io
+import logging
+import warnings
+
+from PIL import Image, JpegImagePlugin, UnidentifiedImageError
+
+from imaging import tags
+
+_JPEG, _PNG, _GIF = b"\xff\xd8\xff", b"\x89PNG", b"GIF8"
+_OTHER_FORMATS = ("PNG", "WEBP", "BMP", "TIFF", "GIF")
+# A file of tiny blocks takes a time and a memory far above its size: with a GIF's comment they grow with its square.
+_MAX_READS = {_JPEG: 250_000, _PNG: 250_000, _GIF: 12_000}
+_START_OF_SCAN = b"\xff\xda"
+_MAX_SCANS = 100
+_RAW_EXIF = "Raw profile type exif"  # where older programs put EXIF data in a PNG, in hexadecimal
+
+# What Pillow has to say, such as that EXIF data are broken, is either harmless or told as a reason.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
+
+
+class Refused(Exception):
+    """No usable picture; the message is the reason, a few words."""
+
+
+def open_picture(data: bytes, max_pixels: int) -> Image.Image:
+    """A picture that can be decoded at a cost that its pixels explain; only its header is read.
+
+    Args:
+      data: a file's bytes.
+      max_pixels: most pixels allowed.
+
+    Raises:
+      Refused: the bytes are no picture, or would cost too much.
+    """
+    if not data:
+        raise Refused("empty file")
+    if tags.is_tiff(data) and not (tags.are_plausible(data, max_pixels) and tags.are_unique(data)):
+        raise Refused("implausible TIFF tags")
+    image = _open(data, max_pixels)
+    pixels = image.width * image.height
+    if pixels > max_pixels:
+        raise Refused(f"more than {max_pixels} pixels")
+    # A few bytes make a scan that passes over all pixels. The smaller the picture, the more are allowed: what a phone
+    # puts behind a picture may hold the mark by chance.
+    if image.info.get("progressive") and data.count(_START_OF_SCAN) * pixels > _MAX_SCANS * max_pixels:
+        raise Refused("too many scans")
+    return image
+
+
+def refusal(error: Exception) -> Refused:
+    """What Pillow raised while it decoded, which is nearly anything from SyntaxError to struct.error, as a reason."""
+    if isinstance(error, Refused):
+        return error
+    if "MAX_TEXT" in str(error):
+        return Refused("more than 1 MB of text or colour profile")
+    return Refused("truncated or damaged")
+
+
+def exif(image: Image.Image) -> Image.Exif:
+    """A decoded picture's EXIF data; empty where they are implausible.
+
+    Raises:
+      Exception: they are broken.
+    """
+    raw = image.info.pop(_RAW_EXIF, None)
+    if raw and "exif" not in image.info:
+        image.info["exif"] = bytes.fromhex("".join(raw.split("\n")[3:]))
+    block = image.info.get("exif", b"")
+    return image.getexif() if tags.are_plausible(block.removeprefix(b"Exif\0\0")) else Image.Exif()
+
+
+def _open(data: bytes, max_pixels: int) -> Image.Image:
+    # Some formats reserve memory while their header is read: Pillow then refuses twice this many pixels.
+    Image.MAX_IMAGE_PIXELS = max_pixels
+    reads = next((reads for start, reads in _MAX_READS.items() if data.startswith(start)), None)
+    file = io.BytesIO(data) if reads is None else _Counted(data, reads)
+    try:
+        return _Jpeg(file) if data.startswith(_JPEG) else Image.open(file, formats=_OTHER_FORMATS)
+    except Image.DecompressionBombError as error:
+        raise Refused(f"more than {max_pixels} pixels") from error
+    except (UnidentifiedImageError, SyntaxError) as error:
+        raise Refused("not a picture, or its header is broken") from error
+    except Exception as error:
+        raise refusal(error) from error
+
+
+class _Counted(io.BytesIO):
+    """A file that can be read only so often."""
+
+    def __init__(self, data: bytes, reads: int) -> None:
+        super().__init__(data)
+        self._left = reads
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise Refused("too many tiny blocks")
+        return super().read(size)
+
+
+class _Jpeg(JpegImagePlugin.JpegImageFile):
+    """A JPEG whose EXIF block is not followed while it is opened; nor is it looked through for further pictures."""
+
+    def _read_dpi_from_exif(self) -> None:
+        pass

@@ -1,0 +1,139 @@
+"""What an evaluation found, read back from its folder."""
+
+import json
+import os
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+import tensorflow_model_analysis as tfma
+
+from modeling.served import Served
+
+# The features whose values are slices.
+CLASS_NAME = "class_name"
+SIZE_RANGE = "size_range"
+BRIGHTNESS_RANGE = "brightness_range"
+# The models, as TFMA knows them.
+CANDIDATE = "candidate"
+BASELINE = "baseline"
+# TFMA computes accuracies in float32, where 19 of 20 is a little less than 0.95.
+ROUNDING = 1e-6
+# Custom property of an evaluation: why the last blessed model was not compared with; empty where it was.
+BASELINE_NOTE = "baseline_note"
+_SERVED = "served.json"
+
+
+class Check(NamedTuple):
+    """One threshold of the gate.
+
+    Attributes:
+      metric: "accuracy"; "accuracy_change" for the difference to the last blessed model's; or "served" for the share of
+        some test pictures that the exported model answers in a server as it did in the evaluation.
+      slice: "overall", or the class whose test pictures count.
+      value: what was measured.
+      threshold: the least value that passes.
+      passed: whether it does.
+      note: more about a failure; empty where the numbers say it all.
+    """
+
+    metric: str
+    slice: str
+    value: float
+    threshold: float
+    passed: bool
+    note: str = ""
+
+
+class Slice(NamedTuple):
+    """Test pictures that have something in common.
+
+    Attributes:
+      key: the feature: "class_name", "size_range" or "brightness_range".
+      value: its value.
+      pictures: how many there are.
+      right: how many of them the candidate gets right.
+    """
+
+    key: str
+    value: str
+    pictures: int
+    right: int
+
+
+def slices(evaluation: str) -> list[Slice]:
+    """All slices of one feature that TFMA measured, from the evaluation's folder, in no order."""
+    found = []
+    for where, metrics in _load(evaluation).slicing_metrics:
+        if len(where) == 1:
+            ((key, value),) = where
+            values = metrics[""][""]
+            pictures = values["example_count"]["doubleValue"]
+            right = values["accuracy"]["doubleValue"] * pictures
+            found.append(Slice(key, str(value), round(pictures), round(right)))
+    return found
+
+
+def overall_metrics(evaluation: str) -> dict[str, float]:
+    """The candidate's metrics on the whole test split, by name, from the evaluation's folder."""
+    return _metrics(_load(evaluation), "")
+
+
+def confusion_matrix(evaluation: str, classes: int) -> npt.NDArray[np.int64]:
+    """Test pictures by true class (rows) and predicted class (columns), int64 [classes, classes]."""
+    ((_, by_output),) = [plot for plot in _load(evaluation).plots if not plot[0]]
+    (matrix_by_threshold,) = by_output[""][""]["multiClassConfusionMatrixAtThresholds"]["matrices"]
+    counts = np.zeros((classes, classes), np.int64)
+    for entry in matrix_by_threshold["entries"]:
+        # Zeros are left out of what TFMA writes.
+        counts[entry.get("actualClassId", 0), entry.get("predictedClassId", 0)] = entry["numWeightedExamples"]
+    return counts
+
+
+def checks(evaluation: str) -> list[Check]:
+    """Each threshold with what was measured, from the evaluation's folder."""
+    candidate = _load(evaluation)
+    found = []
+    for metric in (metric for spec in candidate.config.metrics_specs for metric in spec.metrics):
+        for limit in metric.per_slice_thresholds:
+            name = limit.slicing_specs[0].feature_values.get(CLASS_NAME, "")
+            value = _metrics(candidate, name)["accuracy"]
+            found.append(_check("accuracy", name, value, limit.threshold.value_threshold.lower_bound.value))
+            if limit.threshold.HasField("change_threshold"):
+                change = value - _metrics(_load(evaluation, BASELINE), name)["accuracy"]
+                found.append(_check("accuracy_change", name, change, limit.threshold.change_threshold.absolute.value))
+    if (answered := _read_served(evaluation)) is not None:
+        share = answered.equal / answered.asked
+        found.append(Check("served", "overall", share, 1.0, answered.passed, answered.problem))
+    return found
+
+
+def write_served(evaluation: str, answered: Served) -> None:
+    """Keeps what a server would answer in the evaluation's folder."""
+    with tf.io.gfile.GFile(os.path.join(evaluation, _SERVED), "w") as file:
+        file.write(json.dumps(answered._asdict()))
+
+
+def _read_served(evaluation: str) -> Served | None:
+    path = os.path.join(evaluation, _SERVED)
+    if not tf.io.gfile.exists(path):  # an evaluation from before there was this check
+        return None
+    with tf.io.gfile.GFile(path) as file:
+        return Served(**json.loads(file.read()))
+
+
+def _check(metric: str, class_name: str, value: float, least: float) -> Check:
+    return Check(metric, class_name or "overall", value, round(least + ROUNDING, 9), value >= least)
+
+
+def _load(evaluation: str, model: str = CANDIDATE) -> tfma.EvalResult:
+    # TFMA drops a model's name where there is only one.
+    is_only_one = len(tfma.load_eval_result(evaluation).config.model_specs) == 1
+    return tfma.load_eval_result(evaluation, model_name=None if is_only_one else model)
+
+
+def _metrics(result: tfma.EvalResult, class_name: str) -> dict[str, float]:
+    where = ((CLASS_NAME, class_name),) if class_name else ()
+    values = result.get_metrics_for_slice(where)
+    return {name: value["doubleValue"] for name, value in values.items() if "doubleValue" in value}

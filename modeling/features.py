@@ -1,0 +1,118 @@
+"""The files that FeatureExtractor writes and Trainer reads.
+
+A split has two families of TFRecord files, a file a shard and view each:
+
+    Split-train/bottlenecks-00000-of-00003.view-00.tfrecord   for stage 1: feature maps, averaged over their positions
+    Split-train/activations-00000-of-00003.view-00.tfrecord   for stage 2: activations at the boundary
+
+`features.json` beside the splits tells their shapes, `labels.txt` the class names.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+BOTTLENECKS = "bottlenecks"
+ACTIVATIONS = "activations"
+_INFO_FILE = "features.json"
+_DTYPES = {BOTTLENECKS: tf.float32, ACTIVATIONS: tf.float16}
+
+
+@dataclass(frozen=True)
+class FeaturesInfo:
+    """What the features are.
+
+    Attributes:
+      backbone: its name.
+      image_size: side of the pictures in pixels.
+      fine_tune_index: first layer of the backbone that stage 2 trains; None where stage 2 is off.
+      boundary: name of the layer whose output the activations are.
+      shapes: shape of one feature by family; without "activations" where stage 2 is off.
+      views: views of each training picture.
+      pictures: number of pictures by split.
+      precision: arithmetic of the forward pass, "float32" or "bfloat16".
+      weights: where the backbone's weights are from, as `modeling.weights.load_into` tells it.
+      weights_sha256: hash of them, as `modeling.weights.sha256_of` makes it.
+      identity: hash of all that the features depend on, as `common.unfinished` makes it.
+    """
+
+    backbone: str
+    image_size: int
+    fine_tune_index: int | None
+    boundary: str
+    shapes: dict[str, list[int]]
+    views: int
+    pictures: dict[str, int]
+    precision: str
+    weights: str
+    weights_sha256: str
+    identity: str
+
+    def write(self, directory: str) -> None:
+        """Writes `features.json`."""
+        with tf.io.gfile.GFile(os.path.join(directory, _INFO_FILE), "w") as file:
+            file.write(json.dumps(asdict(self), indent=2))
+
+    @classmethod
+    def read(cls, directory: str) -> "FeaturesInfo":
+        """Reads `features.json`."""
+        with tf.io.gfile.GFile(os.path.join(directory, _INFO_FILE)) as file:
+            return cls(**json.loads(file.read()))
+
+
+def file_name(family: str, shard: int, shards: int, view: int) -> str:
+    """Name of one file of a split."""
+    return f"{family}-{shard:05d}-of-{shards:05d}.view-{view:02d}.tfrecord"
+
+
+def files(directory: str, split: str, family: str, view: int) -> list[str]:
+    """The files of one view of a split, sorted."""
+    pattern = os.path.join(directory, f"Split-{split}", f"{family}-*.view-{view:02d}.tfrecord")
+    return sorted(tf.io.gfile.glob(pattern))
+
+
+def encode(family: str, feature: npt.NDArray[np.floating[Any]], label: int, sha256: bytes) -> bytes:
+    """One serialized tf.Example.
+
+    Args:
+      family: BOTTLENECKS (kept as float32) or ACTIVATIONS (kept as float16).
+      feature: the values.
+      label: class id.
+      sha256: the picture's hash in hexadecimal.
+    """
+    dtype = _DTYPES[family].as_numpy_dtype
+    limits = np.finfo(dtype)
+    data = np.clip(feature, limits.min, limits.max).astype(dtype).tobytes()
+    return tf.train.Example(
+        features=tf.train.Features(
+            feature={
+                "feature": tf.train.Feature(bytes_list=tf.train.BytesList(value=[data])),
+                "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+                "sha256": tf.train.Feature(bytes_list=tf.train.BytesList(value=[sha256])),
+            }
+        )
+    ).SerializeToString(deterministic=True)
+
+
+def decode(family: str, serialized: tf.Tensor, shape: list[int]) -> tuple[tf.Tensor, tf.Tensor]:
+    """The inverse of `encode`, for batches.
+
+    Args:
+      family: as in `encode`.
+      serialized: string [batch].
+      shape: shape of one feature.
+
+    Returns:
+      Features, float32 [batch, *shape], and class ids, int64 [batch].
+    """
+    parsed = tf.io.parse_example(
+        serialized,
+        {"feature": tf.io.FixedLenFeature([], tf.string), "label": tf.io.FixedLenFeature([], tf.int64)},
+    )
+    values = tf.io.decode_raw(parsed["feature"], _DTYPES[family])
+    return tf.cast(tf.reshape(values, [-1, *shape]), tf.float32), parsed["label"]

@@ -1,0 +1,83 @@
+"""The SavedModel: raw bytes of pictures, or serialized examples, in; probabilities, label and score out."""
+
+import functools
+import os
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from common import labels as labels_file
+from modeling import picture_graph
+
+SERVE_EXAMPLES = "serve_examples"
+# Pictures in one forward pass. VGG16's first layer holds 12.8 MB a picture, so a batch of 1,000 as evaluation sends
+# it would take 12.8 GB in one piece.
+_CHUNK = 32
+
+
+def export(classifier: keras.Model, transform_graph: str, labels: list[str], directory: str) -> None:
+    """Writes a SavedModel that needs no code of this project.
+
+    Its signatures both return `probabilities`, float32 [batch, classes]; `label`, string [batch]; and `score`,
+    float32 [batch], the label's probability:
+      serving_default: `image_bytes`, string [batch]: encoded JPEG or PNG pictures.
+      serve_examples: `examples`, string [batch]: serialized tf.Examples with the feature `image`.
+    `assets.extra/labels.txt` lists the classes in the order of the probabilities.
+
+    Args:
+      classifier: pictures, float32 [batch, size, size, 3], RGB, 0 to 255 -> probabilities.
+      transform_graph: folder of the Transform step's graph.
+      labels: class names by class id.
+      directory: where to write.
+    """
+    module = _Servable(classifier, transform_graph, labels)
+    strings = tf.TensorSpec([None], tf.string)
+    signatures = {
+        "serving_default": module.serve_pictures.get_concrete_function(image_bytes=strings),
+        SERVE_EXAMPLES: module.serve_examples.get_concrete_function(examples=strings),
+    }
+    tf.saved_model.save(module, directory, signatures=signatures)
+    extra = os.path.join(directory, labels_file.ASSETS)
+    tf.io.gfile.makedirs(extra)
+    labels_file.write_labels(extra, labels)
+
+
+class _Servable(tf.Module):
+    """What is saved. TensorFlow's tracking sees the plain variables, and never the Keras model.
+
+    Keras 3 would save a copy of each of its variables, while the signatures read the variable itself. TensorFlow 2's
+    own loader puts that right; a session, as in TensorFlow Serving, Java or C, finds the variable unset
+    (keras-team/keras#20096).
+    """
+
+    def __init__(self, classifier: keras.Model, transform_graph: str, labels: list[str]) -> None:
+        super().__init__()
+        self._weights = [weight.value for weight in classifier.weights]
+        self._classify = functools.partial(classifier, training=False)
+        self.transform = tft.TFTransformOutput(transform_graph).transform_features_layer()
+        self.labels = tf.constant(labels)
+
+    @tf.function
+    def serve_pictures(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        classes = self.labels.shape[0]
+        chunks = tf.TensorArray(tf.float32, size=1, dynamic_size=True, infer_shape=False, element_shape=[None, classes])
+        # An array of nothing could not be joined, so a batch of nothing is there from the start.
+        chunks = chunks.write(0, tf.zeros([0, classes]))
+        for start in tf.range(0, tf.shape(image_bytes)[0], _CHUNK):
+            chunks = chunks.write(chunks.size(), self._probabilities(image_bytes[start : start + _CHUNK]))
+        probabilities = chunks.concat()
+        return {
+            "probabilities": probabilities,
+            "label": tf.gather(self.labels, tf.argmax(probabilities, axis=1)),
+            "score": tf.reduce_max(probabilities, axis=1),
+        }
+
+    @tf.function
+    def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        spec = {picture_graph.IMAGE: tf.io.FixedLenFeature([], tf.string)}
+        return self.serve_pictures(tf.io.parse_example(examples, spec)[picture_graph.IMAGE])
+
+    def _probabilities(self, image_bytes: tf.Tensor) -> tf.Tensor:
+        pictures = self.transform({picture_graph.IMAGE: image_bytes})[picture_graph.PICTURE]
+        return self._classify(pictures)

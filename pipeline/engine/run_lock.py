@@ -1,0 +1,95 @@
+"""One run at a time in an output folder.
+
+Two runs would write into the same metadata store and clean away what the other has not finished yet.
+"""
+
+import contextlib
+import datetime
+import fcntl
+import os
+import re
+import shlex
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from common import escaping
+from common.errors import UserError
+from pipeline.engine import faults
+
+FILE_NAME = ".lock"
+_HOLDER = re.compile(r"process \d+ on \S+ since [\d-]+ [\d:]+: .+")
+_HOLDER_BYTES = 1000
+_WRITES_ITS_NAME_SECONDS = 0.2
+
+
+@contextlib.contextmanager
+def hold(output: Path) -> Iterator[None]:
+    """Keeps other runs out of a folder until the block ends.
+
+    The lock is flock(2) on the file `.lock`, which stays where it is. The kernel drops the lock with the process that
+    holds it, however that one ends, so no lock outlives its run; the file's text only tells who holds it. Linux keeps
+    such locks on the server of NFS (from 2.6.12 on) and of SMB (from 5.5 on), so that runs on several machines see each
+    other there; a machine that dies keeps its lock until the server has given it up. A file system without locks is
+    refused: the metadata store needs them as well.
+
+    Args:
+      output: an existing folder.
+
+    Raises:
+      UserError: another run holds the folder, or the lock file cannot be written.
+      FaultError: no space is left, or the folder was not there any more when the block failed.
+    """
+    path = output / FILE_NAME
+    with contextlib.ExitStack() as stack:
+        with faults.writing(output):
+            # Not through a link, as the file is emptied; unbuffered, as a child of this process closes it too.
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+            file = stack.enter_context(open(descriptor, "r+b", buffering=0))
+            # A child that lives longer than this process would otherwise keep the lock.
+            os.register_at_fork(after_in_child=file.close)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(
+                    f"output folder {str(output)!r} is in use by {_holder(path)}; "
+                    f"wait for its end or name another folder by --output"
+                ) from None
+            file.truncate()
+            file.write(_myself().encode())
+        try:
+            yield
+        except Exception as error:
+            if not _is_at(path, file.fileno()):
+                raise faults.FaultError(
+                    f"the output folder {str(output)!r} is gone: it was unmounted, removed or replaced while the run "
+                    f"wrote to it; bring it back and run the same command again"
+                ) from error
+            raise
+
+
+def _myself() -> str:
+    since = datetime.datetime.now().isoformat(" ", "seconds")
+    return escaping.escape(
+        f"process {os.getpid()} on {socket.gethostname()} since {since}: {shlex.join(sys.orig_argv)}"
+    )
+
+
+def _holder(path: Path) -> str:
+    """Who holds the lock, as far as the file tells: anybody may have written anything there."""
+    time.sleep(_WRITES_ITS_NAME_SECONDS)  # the holder may have got the lock only just now
+    try:
+        with path.open("rb") as file:
+            text = file.read(_HOLDER_BYTES).decode(errors="replace")
+    except OSError:
+        text = ""
+    return text if _HOLDER.fullmatch(text) and text.isprintable() else "another run"
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except OSError:
+        return False

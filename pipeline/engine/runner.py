@@ -1,0 +1,142 @@
+"""LocalDagRunner, told step by step, and honest about steps that did not run."""
+
+import datetime
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Literal, NamedTuple, Protocol
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx.dsl.compiler import constants
+from tfx.orchestration.local import runner_utils
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.proto.orchestration import pipeline_pb2
+
+from pipeline.engine.store import RoomyMetadata
+
+State = Literal["run", "cached", "failed"]
+_STATES: dict[int, State] = {
+    metadata_store_pb2.Execution.COMPLETE: "run",
+    metadata_store_pb2.Execution.CACHED: "cached",
+}
+
+
+class Step(NamedTuple):
+    """One step of a run.
+
+    Attributes:
+      name: the node's id.
+      state: "run", "cached" or "failed".
+      seconds: wall time.
+      execution_id: in the metadata store; 0 where it never got there.
+    """
+
+    name: str
+    state: State
+    seconds: float
+    execution_id: int
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes."""
+
+    def running(self, name: str) -> AbstractContextManager[None]:
+        """Holds while a step runs."""
+
+    def step(self, name: str, state: str, seconds: float) -> None:
+        """Called after a step, whatever its state."""
+
+
+class StepFailedError(Exception):
+    """A step did not complete. What it raised is the cause; there is none where its inputs could not be resolved."""
+
+    def __init__(self, step: Step, cause: Exception | None) -> None:
+        lines = str(cause).strip().splitlines() if cause else []
+        reason = ": ".join([type(cause).__name__, *lines[:1]]) if cause else "its inputs could not be resolved"
+        super().__init__(f"{step.name} failed: {reason}")
+
+
+class StepRunner(LocalDagRunner):
+    """Runs the steps one after another in this process.
+
+    LocalDagRunner returns normally when a step's inputs cannot be resolved; this one looks each step's state up in the
+    metadata store.
+    """
+
+    def __init__(self, watcher: Watcher, is_interrupted: Callable[[], bool]) -> None:
+        """Starts without steps.
+
+        Args:
+          watcher: is told of each step.
+          is_interrupted: whether the run shall end; asked after each step.
+        """
+        super().__init__()
+        self._watcher = watcher
+        self._is_interrupted = is_interrupted
+        self.steps: list[Step] = []
+
+    def run_with_ir(self, pipeline: pipeline_pb2.Pipeline, run_options: pipeline_pb2.RunOptions | None = None) -> None:
+        """Runs a compiled pipeline.
+
+        Args:
+          pipeline: TFX's intermediate representation.
+          run_options: not supported.
+
+        Raises:
+          StepFailedError: a step failed; those after it have not started.
+          KeyboardInterrupt: the run was interrupted.
+        """
+        if run_options is not None:
+            raise ValueError("partial runs are not supported: the cache skips what is done")
+        run_id = datetime.datetime.now().isoformat()
+        runtime_parameter_utils.substitute_runtime_parameter(
+            pipeline, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
+        )
+        for node in pipeline.nodes:
+            self._run_step(pipeline, node.pipeline_node)
+
+    def _run_step(self, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> None:
+        name = node.node_info.id
+        began = time.monotonic()
+        execution_id = 0
+        state: State = "failed"
+        cause: Exception | None = None
+        try:
+            with self._watcher.running(name):
+                execution_id, state = launch(pipeline, node)
+        except Exception as error:
+            cause = error
+        step = Step(name, state, round(time.monotonic() - began, 3), execution_id)
+        self.steps.append(step)
+        self._watcher.step(step.name, step.state, step.seconds)
+        if self._is_interrupted():
+            raise KeyboardInterrupt from cause
+        if state == "failed":
+            raise StepFailedError(step, cause) from cause
+
+
+def launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> tuple[int, State]:
+    """Runs one node of a compiled pipeline with TFX's launcher: driver, cache, executor and publisher.
+
+    Returns:
+      The execution's id in the metadata store, and its state.
+
+    Raises:
+      Exception: whatever the node's executor raised.
+    """
+    deployment = runner_utils.extract_local_deployment_config(pipeline)
+    config = deployment.metadata_connection_config
+    connection = getattr(config, config.WhichOneof("connection_config"))
+    name = node.node_info.id
+    info = launcher.Launcher(
+        pipeline_node=node,
+        mlmd_connection=RoomyMetadata(connection),
+        pipeline_info=pipeline.pipeline_info,
+        pipeline_runtime_spec=pipeline.runtime_spec,
+        executor_spec=runner_utils.extract_executor_spec(deployment, name),
+        custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
+    ).launch()
+    with RoomyMetadata(connection) as handle:
+        (execution,) = handle.store.get_executions_by_id([info.execution_id])
+    return execution.id, _STATES.get(execution.last_known_state, "failed")

@@ -1,0 +1,236 @@
+"""TFMA's numbers are scikit-learn's, and the gate does what its thresholds say."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import steps
+import tensorflow as tf
+import tensorflow_model_analysis as tfma
+from sklearn import metrics
+from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation, TransformGraph
+
+from common import labels
+from common.errors import UserError
+from modeling import evaluations, served
+from modeling.probabilities import read as read_predictions
+
+NAMES = ["apple", "berry", "cherry"]
+
+
+@pytest.fixture(scope="module")
+def poor_model(features: Examples, transform_graph: TransformGraph, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """Trained so little that it is wrong often."""
+    directory = tmp_path_factory.mktemp("poor")
+    return steps.train(features, transform_graph, directory, epochs=1, learning_rate=1e-6, fine_tune=False)
+
+
+@pytest.fixture(scope="module")
+def poor(
+    examples: Examples, poor_model: Model, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[ModelEvaluation, ModelBlessing]:
+    return steps.evaluate(examples, poor_model, tmp_path_factory.mktemp("evaluated"), min_accuracy=0.99)
+
+
+def _is_blessed(blessing: ModelBlessing) -> bool:
+    return blessing.get_int_custom_property("blessed") == 1
+
+
+def _truth(examples: Examples, model: Model) -> tuple[np.ndarray, np.ndarray]:
+    test = steps.read(examples, "test")
+    serve = steps.serving(model).signatures["serving_default"]
+    return steps.class_ids(test), serve(image_bytes=tf.constant(steps.images(test)))["probabilities"].numpy()
+
+
+def _accuracy(examples: Examples, model: Model) -> float:
+    truth, probabilities = _truth(examples, model)
+    return float((probabilities.argmax(axis=1) == truth).mean())
+
+
+def test_overall_metrics_equal_scikit_learns(
+    examples: Examples, poor_model: Model, poor: tuple[ModelEvaluation, ModelBlessing]
+) -> None:
+    truth, probabilities = _truth(examples, poor_model)
+    predicted = probabilities.argmax(axis=1)
+    assert 0 < (predicted == truth).mean() < 1, "numbers of a perfect model would hide mistakes"
+    found = evaluations.overall_metrics(poor[0].uri)
+    assert found["example_count"] == len(truth)
+    assert found["accuracy"] == pytest.approx(metrics.accuracy_score(truth, predicted), abs=1e-6)
+    assert found["loss"] == pytest.approx(metrics.log_loss(truth, probabilities, labels=[0, 1, 2]), abs=1e-5)
+
+
+def test_metrics_of_a_class_equal_scikit_learns(
+    examples: Examples, poor_model: Model, poor: tuple[ModelEvaluation, ModelBlessing]
+) -> None:
+    truth, probabilities = _truth(examples, poor_model)
+    predicted = probabilities.argmax(axis=1)
+    precision, recall, _, _ = metrics.precision_recall_fscore_support(
+        truth, predicted, labels=[0, 1, 2], zero_division=0
+    )
+    result = tfma.load_eval_result(poor[0].uri)
+    for class_id in range(3):
+        found = result.get_metrics_for_slice(class_id=class_id)
+        assert np.nan_to_num(float(found["precision"]["doubleValue"])) == pytest.approx(precision[class_id], abs=1e-6)
+        assert found["recall"]["doubleValue"] == pytest.approx(recall[class_id], abs=1e-6)
+        expected = metrics.roc_auc_score(truth == class_id, probabilities[:, class_id])
+        assert found["auc"]["doubleValue"] == pytest.approx(expected, abs=2e-3)
+
+
+def test_the_confusion_matrix_equals_scikit_learns(
+    examples: Examples, poor_model: Model, poor: tuple[ModelEvaluation, ModelBlessing]
+) -> None:
+    truth, probabilities = _truth(examples, poor_model)
+    expected = metrics.confusion_matrix(truth, probabilities.argmax(axis=1), labels=[0, 1, 2])
+    np.testing.assert_array_equal(evaluations.confusion_matrix(poor[0].uri, len(NAMES)), expected)
+
+
+def test_slices_by_class_equal_scikit_learns(
+    examples: Examples, poor_model: Model, poor: tuple[ModelEvaluation, ModelBlessing]
+) -> None:
+    truth, probabilities = _truth(examples, poor_model)
+    result = tfma.load_eval_result(poor[0].uri)
+    for class_id, name in enumerate(NAMES):
+        chosen = truth == class_id
+        found = result.get_metrics_for_slice((("class_name", name),))
+        assert found["example_count"]["doubleValue"] == chosen.sum()
+        expected = (probabilities[chosen].argmax(axis=1) == class_id).mean()
+        assert found["accuracy"]["doubleValue"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_model_below_the_floor_is_refused_and_the_check_says_by_how_much(
+    examples: Examples, poor_model: Model, poor: tuple[ModelEvaluation, ModelBlessing]
+) -> None:
+    assert not _is_blessed(poor[1])
+    check, _ = evaluations.checks(poor[0].uri)
+    value = pytest.approx(_accuracy(examples, poor_model), abs=1e-6)
+    assert tuple(check) == ("accuracy", "overall", value, 0.99, False, "")
+
+
+def test_a_model_exactly_at_the_floor_passes(examples: Examples, poor_model: Model, tmp_path: Path) -> None:
+    floor = _accuracy(examples, poor_model)
+    evaluation, blessing = steps.evaluate(examples, poor_model, tmp_path, min_accuracy=floor)
+    assert _is_blessed(blessing)
+    assert evaluations.checks(evaluation.uri)[0].passed
+
+
+def test_a_floor_for_a_class_counts_that_class_alone(examples: Examples, poor_model: Model, tmp_path: Path) -> None:
+    truth, probabilities = _truth(examples, poor_model)
+    recalls = {name: (probabilities[truth == i].argmax(axis=1) == i).mean() for i, name in enumerate(NAMES)}
+    worst, best = min(recalls, key=recalls.__getitem__), max(recalls, key=recalls.__getitem__)
+    assert recalls[worst] < recalls[best]
+    slices = {worst: float(recalls[worst]) + 0.01, best: float(recalls[best])}
+    evaluation, blessing = steps.evaluate(examples, poor_model, tmp_path, min_accuracy=0.0, slices=json.dumps(slices))
+    assert not _is_blessed(blessing)
+    floors = [check for check in evaluations.checks(evaluation.uri) if check.metric == "accuracy"]
+    assert {check.slice: check.passed for check in floors} == {
+        "overall": True,
+        worst: False,
+        best: True,
+    }
+
+
+def test_a_worse_candidate_than_the_baseline_is_refused_and_a_better_one_is_not(
+    examples: Examples, model: Model, poor_model: Model, tmp_path: Path
+) -> None:
+    worse, blessing = steps.evaluate(examples, poor_model, tmp_path / "worse", baseline=model, min_accuracy=0.0)
+    assert not _is_blessed(blessing)
+    floor, change, _ = evaluations.checks(worse.uri)
+    difference = _accuracy(examples, poor_model) - _accuracy(examples, model)
+    assert floor.passed
+    assert not change.passed
+    assert change[:4] == ("accuracy_change", "overall", pytest.approx(difference, abs=1e-6), 0.0)
+    assert evaluations.overall_metrics(worse.uri)["accuracy"] == pytest.approx(
+        _accuracy(examples, poor_model), abs=1e-6
+    )
+
+    better, blessing = steps.evaluate(examples, model, tmp_path / "better", baseline=poor_model)
+    assert _is_blessed(blessing)
+    assert all(check.passed for check in evaluations.checks(better.uri))
+
+    _, blessing = steps.evaluate(
+        examples, poor_model, tmp_path / "allowed", baseline=model, min_accuracy=0.0, max_accuracy_drop=-difference
+    )
+    assert _is_blessed(blessing), "a drop that is allowed"
+
+
+def test_a_baseline_of_other_classes_is_not_compared_and_that_is_said(
+    examples: Examples, model: Model, poor_model: Model, tmp_path: Path
+) -> None:
+    labels.write_labels(f"{poor_model.uri}/Format-Serving/assets.extra", ["apple", "cherry", "plum\x1b[31m"])
+    try:
+        evaluation, blessing = steps.evaluate(examples, model, tmp_path, baseline=poor_model)
+    finally:
+        labels.write_labels(f"{poor_model.uri}/Format-Serving/assets.extra", NAMES)
+    assert _is_blessed(blessing)
+    assert [check.metric for check in evaluations.checks(evaluation.uri)] == ["accuracy", "served"]
+    assert evaluation.get_string_custom_property(evaluations.BASELINE_NOTE) == (
+        "not compared with the last blessed model: its classes are apple, cherry, plum\\u001b[31m"
+    )
+
+
+def test_a_floor_for_an_unknown_class_is_an_error(examples: Examples, model: Model, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"'plum' is no class; expected one of 'apple', 'berry', 'cherry'"):
+        steps.evaluate(examples, model, tmp_path, slices='{"plum": 0.5}')
+
+
+def test_what_the_models_said_of_each_test_picture_is_kept(
+    examples: Examples, model: Model, poor_model: Model, poor: tuple[ModelEvaluation, ModelBlessing], tmp_path: Path
+) -> None:
+    truth, probabilities = _truth(examples, poor_model)
+    shas = [example.features.feature["sha256"].bytes_list.value[0].decode() for example in steps.read(examples, "test")]
+    alone = read_predictions(poor[0].uri)
+    assert alone.sha256s == sorted(shas)
+    order = [shas.index(sha256) for sha256 in alone.sha256s]
+    np.testing.assert_array_equal(alone.labels, truth[order])
+    np.testing.assert_allclose(alone.probabilities, probabilities[order], atol=1e-6)
+    assert alone.baseline is None
+
+    evaluation, _ = steps.evaluate(examples, model, tmp_path, baseline=poor_model)
+    both = read_predictions(evaluation.uri)
+    np.testing.assert_array_equal(both.labels, truth[order])
+    np.testing.assert_allclose(both.probabilities, _truth(examples, model)[1][order], atol=1e-6)
+    assert both.baseline is not None
+    np.testing.assert_allclose(both.baseline, probabilities[order], atol=1e-6)
+
+
+def test_a_model_that_a_server_can_run_is_blessed_and_the_check_says_so(
+    examples: Examples, model: Model, tmp_path: Path
+) -> None:
+    evaluation, blessing = steps.evaluate(examples, model, tmp_path)
+    assert _is_blessed(blessing)
+    assert evaluations.checks(evaluation.uri)[-1] == ("served", "overall", 1.0, 1.0, True, "")
+
+
+def test_a_model_that_a_server_cannot_run_is_refused_in_one_line(
+    examples: Examples, model: Model, transform_graph: TransformGraph, tmp_path: Path
+) -> None:
+    broken = steps.unservable(model, transform_graph, tmp_path / "unservable")
+    evaluation, blessing = steps.evaluate(examples, broken, tmp_path)
+    assert not _is_blessed(blessing)
+    assert [path.name for path in Path(blessing.uri).iterdir()] == ["NOT_BLESSED"]
+    accuracy, by_server = evaluations.checks(evaluation.uri)
+    assert accuracy.passed, "the object loader that TFMA uses sees nothing wrong"
+    assert by_server[:5] == ("served", "overall", 0.0, 1.0, False)
+    assert re.fullmatch(r"Could not find variable \S+", by_server.note)
+
+
+def test_a_model_that_answers_otherwise_than_in_the_evaluation_is_refused(
+    examples: Examples, model: Model, poor_model: Model, tmp_path: Path
+) -> None:
+    test = steps.read(examples, "test")[:4]
+    _, probabilities = _truth(examples, model)
+    expected = probabilities[:4].copy()
+    expected[2] = np.roll(expected[2], 1)
+    answered = served.check(f"{model.uri}/Format-Serving", steps.images(test), expected, NAMES)
+    assert answered == (4, 3, "its answers are not those of the evaluation")
+    assert not answered.passed
+
+
+def test_a_folder_that_holds_no_model_is_told(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(b"no model")
+    answered = served.check(str(tmp_path), [b""], np.zeros((1, 3), np.float32), NAMES)
+    assert answered.equal == 0
+    assert answered.problem
+    assert "\n" not in answered.problem

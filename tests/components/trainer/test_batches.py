@@ -1,0 +1,55 @@
+"""The order of training batches: all of a view once an epoch, views in turn, and the seed decides."""
+
+from pathlib import Path
+
+import numpy as np
+import steps
+from tfx.types.standard_artifacts import Examples, TransformGraph
+
+from components.trainer.batches import Features
+from modeling.features import ACTIVATIONS, BOTTLENECKS
+
+
+def _epoch(batches: list[np.ndarray], number: int, steps_per_epoch: int) -> np.ndarray:
+    return np.concatenate(batches[number * steps_per_epoch : (number + 1) * steps_per_epoch])
+
+
+def _sorted(values: np.ndarray) -> np.ndarray:
+    return values[np.lexsort(values.reshape(len(values), -1).T[::-1])]
+
+
+def test_epochs_go_through_all_pictures_and_through_the_views_in_turn(
+    examples: Examples, transform_graph: TransformGraph, tmp_path: Path
+) -> None:
+    features = steps.extract(examples, transform_graph, tmp_path, views=2, fine_tune=0)
+    data = Features(features.uri, batch_size=7, seed=3)
+    per_epoch = data.steps("train")
+    batches = [values.numpy() for values, _ in data.epochs(BOTTLENECKS, mirror=False).take(4 * per_epoch)]
+    epochs = [_epoch(batches, number, per_epoch) for number in range(4)]
+    assert len(epochs[0]) == len(steps.read(examples, "train"))
+    np.testing.assert_array_equal(_sorted(epochs[0]), _sorted(epochs[2]))
+    np.testing.assert_array_equal(_sorted(epochs[1]), _sorted(epochs[3]))
+    assert not np.array_equal(epochs[0], epochs[2]), "an order of its own each epoch"
+    assert not np.allclose(_sorted(epochs[0]), _sorted(epochs[1]), rtol=1e-3)
+
+
+def test_the_seed_fixes_order_and_mirroring(features: Examples) -> None:
+    def first(seed: int, mirror: bool) -> tuple[np.ndarray, np.ndarray]:
+        data = Features(features.uri, batch_size=16, seed=seed)
+        values, class_ids = next(iter(data.epochs(ACTIVATIONS, mirror)))
+        return values.numpy(), class_ids.numpy()
+
+    np.testing.assert_array_equal(first(0, True)[0], first(0, True)[0])
+    assert not np.array_equal(first(0, False)[0], first(1, False)[0])
+    plain, class_ids = first(0, False)
+    mirrored, same_ids = first(0, True)
+    np.testing.assert_array_equal(class_ids, same_ids)
+    flipped = [not np.array_equal(a, b) for a, b in zip(plain, mirrored, strict=True)]
+    assert 0 < sum(flipped) < 16
+    for a, b, is_flipped in zip(plain, mirrored, flipped, strict=True):
+        np.testing.assert_array_equal(a[:, ::-1] if is_flipped else a, b)
+
+
+def test_counts_are_those_of_the_training_split(examples: Examples, features: Examples) -> None:
+    expected = np.bincount(steps.class_ids(steps.read(examples, "train")), minlength=3)
+    assert Features(features.uri, 7, 0).counts(3) == expected.tolist()

@@ -1,0 +1,93 @@
+"""A cut backbone computes what the whole one computes, whatever its shape."""
+
+import keras
+import numpy as np
+import pytest
+
+from common.errors import UserError
+from modeling import backbones
+
+SIZE = 64
+SMALL_FAMILIES = ["VGG16", "ResNet50", "ResNet50V2", "DenseNet121", "EfficientNetB0", "EfficientNetV2B0", "MobileNetV2"]
+
+
+def _pictures() -> np.ndarray:
+    return np.random.default_rng(0).uniform(0, 255, (2, SIZE, SIZE, 3)).astype(np.float32)
+
+
+def _whole(backbone: keras.Model, name: str) -> np.ndarray:
+    picture = keras.Input((SIZE, SIZE, 3))
+    return keras.Model(picture, backbone(backbones.preprocess(name, picture))).predict(_pictures(), verbose=0)
+
+
+@pytest.mark.parametrize("name", SMALL_FAMILIES)
+def test_prefix_then_suffix_equals_the_backbone(name: str) -> None:
+    keras.utils.set_random_seed(1)
+    backbone = backbones.build(name, SIZE)
+    cut = backbones.cut(backbone, name, backbones.fine_tune_index(backbone, name, None))
+    assert cut.suffix is not None
+    parts = cut.suffix.predict(cut.prefix.predict(_pictures(), verbose=0), verbose=0)
+    whole = _whole(backbone, name)
+    assert np.abs(whole).max() > 0
+    np.testing.assert_allclose(parts, whole, rtol=1e-4, atol=1e-5 * np.abs(whole).max())
+
+
+@pytest.mark.parametrize(
+    ("index", "boundary", "trained"),
+    [
+        (15, "block4_pool", ["block5_conv1", "block5_conv2", "block5_conv3", "block5_pool"]),
+        (18, "block5_conv3", ["block5_pool"]),
+        (1, "picture", [f"block{b}_conv{c}" for b, n in enumerate((2, 2, 3, 3, 3), 1) for c in range(1, n + 1)]),
+        (0, "picture", []),
+    ],
+)
+def test_vgg16_is_cut_before_the_first_trained_layer(index: int, boundary: str, trained: list[str]) -> None:
+    backbone = backbones.build("VGG16", SIZE)
+    cut = backbones.cut(backbone, "VGG16", index)
+    assert cut.boundary == boundary
+    backbones.freeze_below(backbone, index)
+    names = {layer.name for layer in backbone.layers if layer.trainable}
+    assert set(trained) <= names
+    assert not any(layer.trainable for layer in backbone.layers[:index])
+    assert cut.suffix is not None
+    parts = cut.suffix.predict(cut.prefix.predict(_pictures(), verbose=0), verbose=0)
+    np.testing.assert_allclose(parts, _whole(backbone, "VGG16"), rtol=1e-4, atol=1e-5)
+
+
+def test_without_fine_tuning_the_whole_backbone_is_the_prefix() -> None:
+    backbone = backbones.build("VGG16", SIZE)
+    cut = backbones.cut(backbone, "VGG16", len(backbone.layers))
+    assert cut.suffix is None
+    np.testing.assert_allclose(cut.prefix.predict(_pictures(), verbose=0), _whole(backbone, "VGG16"), atol=1e-5)
+
+
+def test_a_cut_inside_a_residual_block_moves_to_its_start_and_leaves_those_layers_frozen() -> None:
+    backbone = backbones.build("ResNet50", SIZE)
+    index = [layer.name for layer in backbone.layers].index("conv5_block2_2_conv")
+    cut = backbones.cut(backbone, "ResNet50", index)
+    assert cut.boundary == "conv5_block1_out"
+    backbones.freeze_below(backbone, index)
+    assert not backbone.get_layer("conv5_block2_1_conv").trainable
+    assert backbone.get_layer("conv5_block2_2_conv").trainable
+
+
+def test_fine_tuning_leaves_batch_normalisation_alone() -> None:
+    backbone = backbones.build("MobileNetV2", SIZE)
+    backbones.freeze_below(backbone, 0)
+    assert not any(layer.trainable for layer in backbone.layers if "bn" in layer.name.lower())
+    assert any(layer.trainable and layer.weights for layer in backbone.layers)
+
+
+def test_a_layer_beyond_the_last_is_refused() -> None:
+    backbone = backbones.build("VGG16", SIZE)
+    with pytest.raises(UserError, match=r"fine_tune_at: got 19, expected a whole number from 0 to 18 for VGG16"):
+        backbones.fine_tune_index(backbone, "VGG16", 19)
+
+
+@pytest.mark.parametrize("name", ["VGG16", "ResNet50", "DenseNet121", "MobileNetV2"])
+def test_preprocessing_is_the_one_that_keras_documents(name: str) -> None:
+    module = {"VGG16": "vgg16", "ResNet50": "resnet", "DenseNet121": "densenet", "MobileNetV2": "mobilenet_v2"}[name]
+    expected = getattr(keras.applications, module).preprocess_input(_pictures())
+    picture = keras.Input((SIZE, SIZE, 3))
+    found = keras.Model(picture, backbones.preprocess(name, picture)).predict(_pictures(), verbose=0)
+    np.testing.assert_allclose(found, expected, atol=1e-4)

@@ -1,0 +1,69 @@
+"""The SavedModel answers through a session, as in TensorFlow Serving, as it does through TensorFlow 2's own loader."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import sessions
+import steps
+import tensorflow as tf
+import tensorflow_transform as tft
+from tfx.types.standard_artifacts import Examples, Model, TransformGraph
+
+from components.trainer import run_fn
+from modeling import backbones, signatures
+from modeling import head as classifier_model
+
+LABELS = ["apple", "berry", "cherry", "plum"]
+
+
+def _assert_loaders_agree(folder: str | Path, signature: str, values: list[bytes]) -> None:
+    expected = tf.saved_model.load(str(folder)).signatures[signature](tf.constant(values, tf.string, [len(values)]))
+    answer = sessions.ask(folder, signature, values)
+    assert answer.keys() == expected.keys() == {"probabilities", "label", "score"}
+    for name in ("probabilities", "score"):
+        np.testing.assert_allclose(answer[name], expected[name], atol=1e-5)
+    assert answer["label"].tolist() == expected["label"].numpy().tolist()
+
+
+@pytest.mark.parametrize("count", [0, 1, 31, 32, 33, 100])
+@pytest.mark.parametrize("signature", ["serving_default", signatures.SERVE_EXAMPLES])
+def test_a_session_answers_as_the_object_loader_does(
+    examples: Examples, model: Model, signature: str, count: int
+) -> None:
+    chosen = (steps.read(examples, "train") * 2)[:count]
+    is_bytes = signature == "serving_default"
+    values = steps.images(chosen) if is_bytes else [one.SerializeToString() for one in chosen]
+    _assert_loaders_agree(f"{model.uri}/Format-Serving", signature, values)
+
+
+@pytest.mark.parametrize("backbone_name", ["MobileNetV2", "EfficientNetB0"])
+def test_batch_normalization_and_an_optimizer_answer_through_a_session(
+    examples: Examples, transform_graph: TransformGraph, tmp_path: Path, backbone_name: str
+) -> None:
+    keras.utils.set_random_seed(0)
+    backbone = backbones.build(backbone_name, steps.IMAGE_SIZE)
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.moving_mean.assign(keras.random.normal(layer.moving_mean.shape, stddev=0.1))
+    head = classifier_model.build_head(backbone.output.shape[-1], len(LABELS), 0.1)
+    classifier = run_fn._classifier(backbone, backbone_name, head)
+    classifier.compile(keras.optimizers.Adam(), loss="sparse_categorical_crossentropy")
+    classifier.optimizer.build(classifier.trainable_variables)
+
+    signatures.export(classifier, transform_graph.uri, LABELS, str(tmp_path))
+    pictures = steps.images(steps.read(examples, "test"))[:5]
+    _assert_loaders_agree(tmp_path, "serving_default", pictures)
+    layer = tft.TFTransformOutput(transform_graph.uri).transform_features_layer()
+    in_memory = classifier.predict(layer({"image": tf.constant(pictures)})["picture"], verbose=0)
+    answer = sessions.ask(tmp_path, "serving_default", pictures)["probabilities"]
+    np.testing.assert_allclose(answer, in_memory, atol=1e-5)
+    stored = sum(file.stat().st_size for file in (tmp_path / "variables").iterdir())
+    assert stored < 1.05 * 4 * classifier.count_params(), "the optimizer's variables have no place in it"
+
+
+def test_a_version_holds_the_weights_and_nothing_else_that_is_large(model: Model) -> None:
+    weights = keras.models.load_model(f"{model.uri}/model.keras").count_params() * 4
+    stored = sum(file.stat().st_size for file in Path(model.uri, "Format-Serving", "variables").iterdir())
+    assert weights <= stored < 1.01 * weights
