@@ -81,9 +81,17 @@ class Predictor:
             for pool in (readers, runner):
                 pool.shutdown(wait=False, cancel_futures=True)
 
+    def probabilities(self, images: list[bytes]) -> npt.NDArray[np.float32]:
+        """What the model says of encoded JPEG or PNG pictures: float32 [pictures, classes].
+
+        Raises:
+          tf.errors.InvalidArgumentError: one of them cannot be decoded.
+        """
+        return self._serve(**{_INPUT: tf.constant(images)})[_OUTPUT].numpy()
+
     def _answer(self, batch: list[_Picture], top: int) -> list[Prediction]:
         images = [picture.data for picture in batch if not picture.problem]
-        rows = iter(self._serve(**{_INPUT: tf.constant(images)})[_OUTPUT].numpy() if images else ())
+        rows = iter(self.probabilities(images) if images else ())
         return [
             Prediction(file, problem=problem) if problem else self._rank(file, next(rows), top)
             for file, _, problem in batch

@@ -18,7 +18,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from modeling.predictor import Predictor
+
 SIGNATURES = ("serving_default", "serve_examples")
+_MADE_UP = 4
 # Of a probability. The process has no GPU, whose arithmetic may differ by more than a processor's from another's.
 _TOLERANCE = 0.01
 # TensorFlow puts one or more of these before what is wrong.
@@ -42,6 +45,22 @@ class Served(NamedTuple):
     def passed(self) -> bool:
         """Whether all is as expected."""
         return self.equal == self.asked
+
+
+def examine(folder: str) -> Served:
+    """Compares what both loaders make of a model that is already out, on made-up pictures.
+
+    Args:
+      folder: of a SavedModel that `modeling.signatures` wrote, in this release or an earlier one.
+
+    Raises:
+      UserError: TensorFlow 2's own loader cannot load it either, or it is none of ours.
+      RuntimeError: as in `check`.
+    """
+    predictor = Predictor(folder)
+    noise = np.random.default_rng(0).integers(0, 256, (_MADE_UP, 64, 64, 3), np.uint8)
+    images = [tf.io.encode_png(pixels).numpy() for pixels in noise]
+    return check(folder, images, predictor.probabilities(images), predictor.classes)
 
 
 def check(folder: str, images: Sequence[bytes], expected: npt.NDArray[np.float32], classes: Sequence[str]) -> Served:

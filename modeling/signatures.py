@@ -43,6 +43,23 @@ def export(classifier: keras.Model, transform_graph: str, labels: list[str], dir
     labels_file.write_labels(extra, labels)
 
 
+def export_again(folder: str, directory: str) -> None:
+    """Writes a SavedModel that an earlier release wrote once more, so that it answers in TensorFlow Serving.
+
+    TensorFlow 2's own loader gives each signature its variables, and what is loaded is saved with them. Neither Keras
+    nor the code that made the model takes part.
+
+    Args:
+      folder: the SavedModel's.
+      directory: where to write.
+    """
+    loaded = tf.saved_model.load(folder)
+    tf.saved_model.save(loaded, directory, signatures=loaded.signatures)
+    extra = os.path.join(directory, labels_file.ASSETS)
+    tf.io.gfile.makedirs(extra)
+    labels_file.write_labels(extra, labels_file.read_labels(os.path.join(folder, labels_file.ASSETS)))
+
+
 class _Servable(tf.Module):
     """What is saved. TensorFlow's tracking sees the plain variables, and never the Keras model.
 

@@ -1,4 +1,4 @@
-"""Tells whether the environment, or a container image, can run the pipeline: packages, GPUs, weights.
+"""Tells whether the environment, or a container image, can run the pipeline: packages, GPUs, weights, served models.
 
 Exit codes: 0 nothing is wrong; 5 something is, a line each; 2 bad usage; 1 anything else.
 """
@@ -10,12 +10,15 @@ import importlib
 import importlib.metadata
 import os
 import platform
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
+from common import escaping
 from common.errors import UserError
 from modeling import weights
 from modeling.backbone_names import BACKBONES
+from pipeline.predict_inputs import find_model
 
 HEALTHY, UNHEALTHY = 0, 5
 _PACKAGES = ("tfx", "tensorflow", "keras", "ml-metadata", "apache-beam", "tensorflow-model-analysis", "kfp")
@@ -65,6 +68,14 @@ def _parser() -> argparse.ArgumentParser:
         choices=list(BACKBONES),
         help="its ImageNet weights have to be there, such as VGG16",
     )
+    parser.add_argument(
+        "--served",
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="a published model has to answer in TensorFlow Serving: a version's folder, a folder of versions, whose "
+        "highest number is taken, or a run's output folder",
+    )
     parser.add_argument("--fetch", action="store_true", help="downloads those weights where they are not")
     return parser
 
@@ -78,6 +89,8 @@ def _examinations(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[
     yield "gpu", functools.partial(_gpus, options.gpu)
     for backbone in options.weights:
         yield "weights", functools.partial(_weights, backbone, options.fetch)
+    for folder in options.served:
+        yield "served", functools.partial(_served, folder)
 
 
 def _version(package: str) -> str:
@@ -110,6 +123,19 @@ def _weights(backbone: str, fetch: bool) -> str:
     if not weights.at_hand(backbone, _IMAGE_SIZE):
         raise UserError(f"{backbone} is not at hand: each run would download it; --fetch does so now")
     return f"{backbone} at hand"
+
+
+def _served(folder: str) -> str:
+    from modeling import served
+
+    model = find_model(folder)
+    answered = served.examine(model)
+    if not answered.passed:
+        raise UserError(
+            f"{escaping.escape(model)} does not answer in TensorFlow Serving: {answered.problem}; "
+            f"python -m pipeline.export_again {shlex.quote(folder)} publishes it anew"
+        )
+    return f"{escaping.escape(model)} answers through a session, as in TensorFlow Serving"
 
 
 @contextlib.contextmanager

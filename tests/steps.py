@@ -167,7 +167,7 @@ def unservable(model: Model, graph: TransformGraph, directory: Path) -> Model:
             self.classifier = classifier
             del self._weights
 
-    serving_module._Servable = Tracking  # type: ignore[misc, assignment]
+    serving_module._Servable = Tracking  # type: ignore[assignment, misc]
     try:
         names = labels.read_labels(f"{model.uri}/Format-Serving/{labels.ASSETS}")
         serving_module.export(classifier, graph.uri, names, f"{copy.uri}/Format-Serving")

@@ -195,19 +195,24 @@ def test_what_the_models_said_of_each_test_picture_is_kept(
     np.testing.assert_allclose(both.baseline, probabilities[order], atol=1e-6)
 
 
-def test_a_model_that_a_server_can_run_is_blessed_and_the_check_says_so(
-    examples: Examples, model: Model, tmp_path: Path
+@pytest.fixture(scope="module")
+def unservable(model: Model, transform_graph: TransformGraph, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return steps.unservable(model, transform_graph, tmp_path_factory.mktemp("unservable"))
+
+
+def test_a_model_that_a_server_can_run_is_blessed_even_against_one_that_it_cannot(
+    examples: Examples, model: Model, unservable: Model, tmp_path: Path
 ) -> None:
-    evaluation, blessing = steps.evaluate(examples, model, tmp_path)
+    evaluation, blessing = steps.evaluate(examples, model, tmp_path, baseline=unservable)
     assert _is_blessed(blessing)
+    assert [check.metric for check in evaluations.checks(evaluation.uri)] == ["accuracy", "accuracy_change", "served"]
     assert evaluations.checks(evaluation.uri)[-1] == ("served", "overall", 1.0, 1.0, True, "")
 
 
 def test_a_model_that_a_server_cannot_run_is_refused_in_one_line(
-    examples: Examples, model: Model, transform_graph: TransformGraph, tmp_path: Path
+    examples: Examples, unservable: Model, tmp_path: Path
 ) -> None:
-    broken = steps.unservable(model, transform_graph, tmp_path / "unservable")
-    evaluation, blessing = steps.evaluate(examples, broken, tmp_path)
+    evaluation, blessing = steps.evaluate(examples, unservable, tmp_path)
     assert not _is_blessed(blessing)
     assert [path.name for path in Path(blessing.uri).iterdir()] == ["NOT_BLESSED"]
     accuracy, by_server = evaluations.checks(evaluation.uri)
