@@ -3,11 +3,13 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import Field, TypeAdapter
 
 from common.errors import UserError
 from modeling.backbone_names import BACKBONES
@@ -18,6 +20,7 @@ from pipeline.config import (
     GateConfig,
     TrainerConfig,
     load,
+    messages,
     to_yaml,
 )
 
@@ -210,6 +213,24 @@ def test_each_wrong_override_is_told_in_one_line(override: str, line: str) -> No
     with pytest.raises(UserError) as error:
         load(None, [override])
     assert str(error.value) == f"--set: {line}"
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({}, "a whole number"),
+        ({"ge": 1}, "a whole number of 1 or more"),
+        ({"gt": 1}, "a whole number above 1"),
+        ({"le": 9}, "a whole number of 9 or less"),
+        ({"lt": 9}, "a whole number below 9"),
+        ({"ge": 1, "le": 9}, "a whole number from 1 to 9"),
+        ({"ge": 1, "lt": 9}, "a whole number of 1 or more and below 9"),
+        ({"gt": 1, "le": 9}, "a whole number above 1, up to 9"),
+        ({"gt": 1, "lt": 9}, "a whole number above 1 and below 9"),
+    ],
+)
+def test_every_pair_of_limits_has_its_words(limits: dict[str, int], words: str) -> None:
+    assert messages.expected(TypeAdapter(Annotated[int, Field(**limits)]).json_schema()) == words
 
 
 @pytest.mark.parametrize(

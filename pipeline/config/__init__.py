@@ -1,0 +1,35 @@
+"""The typed configuration: YAML and command-line overrides in, one frozen `Config` or one-line errors out.
+
+Imports nothing heavy: a mistake in a configuration is told before TensorFlow is loaded.
+"""
+
+from pipeline.config.dialect import to_text
+from pipeline.config.keys import Key, get, leaf_keys
+from pipeline.config.loading import DEFAULT_FILE, load, of_values, to_yaml
+from pipeline.config.sections import (
+    AugmentationConfig,
+    BackboneConfig,
+    Config,
+    FeaturesConfig,
+    GateConfig,
+    IngestConfig,
+    TrainerConfig,
+)
+
+__all__ = [
+    "DEFAULT_FILE",
+    "AugmentationConfig",
+    "BackboneConfig",
+    "Config",
+    "FeaturesConfig",
+    "GateConfig",
+    "IngestConfig",
+    "Key",
+    "TrainerConfig",
+    "get",
+    "leaf_keys",
+    "load",
+    "of_values",
+    "to_text",
+    "to_yaml",
+]

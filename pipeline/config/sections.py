@@ -1,0 +1,125 @@
+"""Every key of the configuration: its section, its type, its default. `configs/default.yaml` says the same in YAML."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from modeling.backbone_names import BACKBONES
+from pipeline.config.values import (
+    BackboneName,
+    BatchSize,
+    Epochs,
+    Folder,
+    HeldOutFraction,
+    LearningRate,
+    Proportion,
+    Weights,
+)
+
+ACROSS_KEYS = "across_keys"  # type of an error that says itself what is allowed
+_MAX_HELD_OUT = 0.6  # of the pictures; the rest must be enough to train on
+
+
+def _across_keys(message: str, *key: str) -> PydanticCustomError:
+    """What a check of several keys raises, with the path from there to the one that is wrong."""
+    return PydanticCustomError(ACROSS_KEYS, "{message}", {"message": message, "key": key})
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_means_defaults(cls, value: Any) -> Any:
+        # In YAML a section whose keys are all commented out is null.
+        return {} if value is None else value
+
+
+class BackboneConfig(_Section):
+    """The pretrained network."""
+
+    name: BackboneName = "VGG16"  # a class of `keras.applications`
+    weights: Weights = "imagenet"  # or "random", or the path of a weights file
+    image_size: Annotated[int, Field(ge=32, le=1024)] = 224  # pixels a side of the square that pictures are resized to
+
+
+class IngestConfig(_Section):
+    """How files become examples."""
+
+    eval_fraction: HeldOutFraction = 0.15  # of the training pictures, where no eval folder exists
+    test_fraction: HeldOutFraction = 0.15  # of the training pictures, where no test folder exists
+    max_quarantined_fraction: Proportion = 0.05  # largest part of the files that may be unusable
+    max_pixels: Annotated[int, Field(ge=1024)] = 50_000_000  # a picture with more, height times width, is quarantined
+
+    @model_validator(mode="after")
+    def _leaves_enough_to_train_on(self) -> "IngestConfig":
+        held_out = round(self.eval_fraction + self.test_fraction, 9)  # 0.4 + 0.2 is a little above 0.6
+        if held_out > _MAX_HELD_OUT:
+            raise _across_keys(f"got eval_fraction + test_fraction = {held_out}, expected at most {_MAX_HELD_OUT}")
+        return self
+
+
+class AugmentationConfig(_Section):
+    """How far a view may stray from its picture."""
+
+    flip: bool = True  # half of the views are mirrored left to right
+    rotation: Annotated[float, Field(ge=0, le=0.5)] = 0.05  # largest angle to either side, in full turns
+    zoom: Annotated[float, Field(ge=0, le=0.5)] = 0.1  # largest relative change of size, in and out
+
+
+class FeaturesConfig(_Section):
+    """What goes through the frozen layers."""
+
+    # 0 stores each picture once as it is; n stores n randomly augmented views, and epoch e trains on view e mod n.
+    augmentation_views: Annotated[int, Field(ge=0, le=100)] = 0
+    augmentation: AugmentationConfig = AugmentationConfig()
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor has it
+    batch_size: BatchSize = 32  # pictures at a time
+
+
+class TrainerConfig(_Section):
+    """The two stages of training, both with Adam: stage 1 trains the head alone, stage 2 the backbone's end too."""
+
+    epochs: Epochs = 5
+    learning_rate: LearningRate = 1e-3
+    fine_tune: bool = True  # whether stage 2 follows
+    fine_tune_at: Annotated[int, Field(ge=0)] | None = None  # first layer of stage 2; None: the backbone's own
+    fine_tune_epochs: Epochs = 4
+    fine_tune_learning_rate: LearningRate = 1e-5
+    batch_size: BatchSize = 32  # pictures a step, in both stages
+    dropout: Annotated[float, Field(ge=0, le=0.9)] = 0.1  # part of the features that the head drops while training
+    early_stopping_patience: Annotated[int, Field(ge=1)] = 3  # epochs without a lower loss on the eval split
+    class_weights: bool = False  # whether rare classes weigh more in the loss
+
+
+class GateConfig(_Section):
+    """What a model must reach on the test split to be published."""
+
+    min_accuracy: Proportion = 0.8
+    max_accuracy_drop: Proportion = 0.0  # how far the accuracy may lie below the last blessed model's
+    slices: dict[str, Proportion] = Field(default_factory=dict)  # class name -> smallest accuracy on its pictures
+
+
+class Config(_Section):
+    """Everything that a run depends on. Paths may begin with ~; relative ones start at the working directory."""
+
+    data: Folder | None = None  # root folder of the pictures; None for the sample set
+    infer: Folder | None = None  # folder of pictures without classes, which each run predicts
+    output: Folder = "output"  # folder of the run's artifacts, metadata, published models and logs
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0  # of all that is random
+    backbone: BackboneConfig = BackboneConfig()
+    ingest: IngestConfig = IngestConfig()
+    features: FeaturesConfig = FeaturesConfig()
+    trainer: TrainerConfig = TrainerConfig()
+    gate: GateConfig = GateConfig()
+
+    @field_validator("trainer")
+    @classmethod
+    def _fine_tunes_a_layer_that_exists(cls, trainer: TrainerConfig, info: ValidationInfo) -> TrainerConfig:
+        at, backbone = trainer.fine_tune_at, info.data.get("backbone")
+        if at is not None and backbone is not None and at >= (layers := BACKBONES[backbone.name].layers):
+            raise _across_keys(
+                f"got {at}, expected a whole number from 0 to {layers - 1} for {backbone.name}", "fine_tune_at"
+            )
+        return trainer

@@ -1,0 +1,50 @@
+"""The types of the configuration's values, each with its limits.
+
+An error says what is allowed from the limits given here; a description takes their place where they cannot.
+"""
+
+import os
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from modeling.backbone_names import BACKBONES
+
+_WEIGHTS_SUFFIXES = (".weights.h5", ".keras")
+
+
+def _known_backbone(value: str) -> str:
+    if value not in BACKBONES:
+        raise ValueError("no backbone")
+    return value
+
+
+def _existing_weights(value: str, info: ValidationInfo) -> str:
+    if value in ("imagenet", "random"):
+        return value
+    path = _expanded(value, info)
+    if not (path.endswith(_WEIGHTS_SUFFIXES) and (_is_for_elsewhere(info) or os.path.isfile(path))):
+        raise ValueError("no weights")
+    return path
+
+
+def _expanded(path: str, info: ValidationInfo) -> str:
+    return path if _is_for_elsewhere(info) else os.path.expanduser(path)
+
+
+def _is_for_elsewhere(info: ValidationInfo) -> bool:
+    return bool(info.context)
+
+
+Folder = Annotated[str, Field(pattern=r"^[^\x00]+$", description="a folder's path"), AfterValidator(_expanded)]
+BackboneName = Annotated[str, Field(description=f"one of {', '.join(BACKBONES)}"), AfterValidator(_known_backbone)]
+Weights = Annotated[
+    str,
+    Field(description=f"imagenet, random, or an existing file ending in {' or '.join(_WEIGHTS_SUFFIXES)}"),
+    AfterValidator(_existing_weights),
+]
+Proportion = Annotated[float, Field(ge=0, le=1)]
+HeldOutFraction = Annotated[float, Field(gt=0, lt=0.5)]
+Epochs = Annotated[int, Field(ge=1, le=1000)]
+BatchSize = Annotated[int, Field(ge=1, le=1024)]
+LearningRate = Annotated[float, Field(gt=0, le=1)]
