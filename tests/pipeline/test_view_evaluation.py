@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import keras
 import ml_metadata as mlmd
 import nbformat
 import numpy as np
@@ -26,8 +27,8 @@ from pictures import write_classes
 from tfx.types.standard_artifacts import Examples, Model, TransformGraph
 from workplace import REPOSITORY
 
-from common import escaping, labels
-from modeling import evaluations
+from common import escaping
+from modeling import evaluations, signatures
 from pipeline import command, view_evaluation
 from pipeline.viewer import document, stored_evaluations, tables
 from pipeline.viewer.server import PageServer
@@ -69,11 +70,11 @@ def _record(store: mlmd.MetadataStore, state: int, artifacts: list[Any], at: int
         one.id = artifact_id
 
 
-def _renamed(model: Model, directory: Path) -> Model:
+def _renamed(model: Model, graph: TransformGraph, directory: Path) -> Model:
     """The same model for classes of the other names."""
     copy = steps.artifact(Model, directory)
-    shutil.copytree(model.uri, directory, dirs_exist_ok=True)
-    labels.write_labels(f"{directory}/Format-Serving/{labels.ASSETS}", CLASSES)
+    classifier = keras.models.load_model(f"{model.uri}/model.keras")
+    signatures.export(classifier, graph.uri, CLASSES, f"{copy.uri}/Format-Serving")
     return copy
 
 
@@ -85,7 +86,8 @@ def evaluated(
     data = write_classes(root / "data", dict(zip(CLASSES, (20, 30, 40), strict=True)), seed=5)
     examples = steps.ingest(data, root / "examples", test_fraction=0.5)
     poor = steps.train(features, transform_graph, root / "poor", epochs=1, learning_rate=1e-6, fine_tune=False)
-    poor, good = _renamed(poor, root / "renamed_poor"), _renamed(model, root / "renamed_good")
+    poor = _renamed(poor, transform_graph, root / "renamed_poor")
+    good = _renamed(model, transform_graph, root / "renamed_good")
     output = root / "output"
     place = output / "pipeline" / "Evaluator"
     found = []
