@@ -235,12 +235,15 @@ def test_an_edit_of_the_model_code_runs_what_depends_on_it_and_no_more(place: Wo
         assert done.returncode in (local_run.PUBLISHED, local_run.NOT_BLESSED), done.stderr
         return place.executed()
 
+    def edit(module: str, text: str) -> None:
+        with (clone / module).open("a") as file:
+            file.write(text)
+
+    edit("common/errors.py", "\n# An edit that runs nothing.\n")
     assert run() == []
-    with (clone / "modeling" / "head.py").open("a") as file:
-        file.write("\n# An edit.\n")
+    edit("modeling/head.py", "\nEDITED = 1\n")
     assert run() == ["Trainer", "Evaluator", "Pusher", "Report"]
-    with (clone / "modeling" / "picture_graph.py").open("a") as file:
-        file.write("\n# An edit.\n")
+    edit("modeling/picture_graph.py", "\nEDITED = 1\n")
     assert run() == ["Transform", "FeatureExtractor", "Trainer", "Evaluator", "Pusher", "Report"]
 
 
