@@ -19,9 +19,9 @@ from common import escaping, progress
 from common.errors import UserError
 from components import report
 from components.bulk_inferrer import inputs
-from components.image_example_gen import layout
 from modeling import weights
 from pipeline import config as configuration
+from pipeline import run_folders
 from pipeline.command import BAD_INPUT as BAD_INPUT  # by these names, this module's exit codes
 from pipeline.command import FAILED as FAILED
 from pipeline.command import INTERRUPTED as INTERRUPTED
@@ -35,7 +35,8 @@ from pipeline.screen import Screen, error_line, output_to
 if TYPE_CHECKING:
     from pipeline.summary import Inference, Summary
 
-_WRITTEN = ("logs", "pipeline", "serving", "config.yaml", "run_summary.json", report.FILE_NAME, faults.METADATA_FILE)
+_FOLDERS = ("logs", "pipeline", "serving")
+_WRITTEN = (*_FOLDERS, "config.yaml", "run_summary.json", report.FILE_NAME, faults.METADATA_FILE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,6 +83,8 @@ def _start(options: argparse.Namespace, interrupted: threading.Event) -> int:
     config = configuration.load(options.config, options.set, options.data, options.output)
     weights.check(config.backbone.weights)
     output = Path(config.output).resolve()
+    pictures = {setting: os.path.realpath(folder) for setting, folder in run_folders.of_pictures(config).items()}
+    run_folders.check_apart("--output", str(output), pictures, inside=_FOLDERS)
     with faults.writing(output):
         output.mkdir(parents=True, exist_ok=True)
     with run_lock.hold(output):
@@ -91,7 +94,7 @@ def _start(options: argparse.Namespace, interrupted: threading.Event) -> int:
             faults.check_room(output)
             data = Path(config.data).resolve() if config.data else write_sample(output / "sample_data")
         faults.check_metadata(output)
-        layout.find(str(data))
+        run_folders.check_data(config, str(data))
         if config.infer is not None:
             infer = str(Path(config.infer).resolve())
             inputs.find(infer)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from common import packages, progress
 from common.errors import UserError
 from modeling import weights
+from pipeline import run_folders
 from pipeline.command import BAD_INPUT, FAILED, INTERRUPTED, interrupts
 from pipeline.config import Config
 from pipeline.engine import connection, faults
@@ -121,6 +122,7 @@ def _start(options: argparse.Namespace) -> None:
     values.pop(parameters.RUN_ID, None)
     config = parameters.to_config(values)
     weights.check(config.backbone.weights)
+    run_folders.check_apart("--pipeline-root", options.pipeline_root, run_folders.of_pictures(config))
     store = connection.connect(connection.parse(options.metadata))
     _log_to_pod()
     _run(options, config, store, executor_input.get("outputs", {}))
@@ -182,6 +184,8 @@ def _compile(
         from pipeline.sample_data import write_sample
 
         write_sample(Path(data))
+    if options.node == "ImageExampleGen":
+        run_folders.check_data(config, data)
     pipeline = compiler.Compiler().compile(
         create_pipeline(
             config,

@@ -3,9 +3,10 @@
 Standard library only, so that a command line can refuse a wrong folder before anything slow is imported.
 """
 
+import difflib
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from common import folders
@@ -22,6 +23,7 @@ _SPLIT_OF = {
     "test": TEST,
     "test_set": TEST,
 }
+_SHOWN_CLASSES = 5  # in a message
 
 
 class File(NamedTuple):
@@ -82,6 +84,32 @@ def find(root: str) -> Layout:
         files = [*_loose_files(root, "", TRAIN), *files]
     _check_train_files(root, classes[TRAIN], files)
     return Layout(root, list(split_folders), classes[TRAIN], files)
+
+
+def check_tested(layout: Layout, class_names: Iterable[str], setting: str) -> None:
+    """Makes sure that classes can have test pictures. Where there is no test folder, ingestion decides whether they do.
+
+    Args:
+      layout: of the data folder.
+      class_names: the classes that are to be measured one by one.
+      setting: where they are named, for messages.
+
+    Raises:
+      UserError: one of them is no class, or has no file in the test folder.
+    """
+    tested = {file.class_name for file in layout.files if file.split == TEST and not file.problem}
+    for name in class_names:
+        if name not in layout.classes:
+            near = difflib.get_close_matches(name, layout.classes) or layout.classes[:_SHOWN_CLASSES]
+            raise UserError(
+                f"{setting}: {layout.root!r} holds no class {name!r}; "
+                f"expected one of its {len(layout.classes)} classes, such as {', '.join(map(repr, near))}"
+            )
+        if TEST in layout.splits and name not in tested:
+            raise UserError(
+                f"{setting}: the test folder of {layout.root!r} holds no picture of the class {name!r}, "
+                f"whose accuracy can therefore not be measured; add some or leave the class out of {setting}"
+            )
 
 
 def check_unchanged(layout: Layout) -> None:

@@ -34,7 +34,8 @@ def explain(problem: ErrorDetails, source: str) -> str:
         return f"{where}: {_unknown_key(path)}"
     if problem["type"] == ACROSS_KEYS:
         return f"{where}: {problem['msg']}"
-    return f"{where}: got {show(problem['input'])}, expected {expected(schema_at(path))}"
+    hint = problem.get("ctx", {}).get("hint", "")
+    return f"{where}: got {show(problem['input'])}, expected {expected(schema_at(path))}{hint}"
 
 
 def _unknown_key(path: Sequence[str]) -> str:

@@ -4,13 +4,16 @@ An error says what is allowed from the limits given here; a description takes th
 """
 
 import os
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from modeling.backbone_names import BACKBONES
 
 _WEIGHTS_SUFFIXES = (".weights.h5", ".keras")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def _known_backbone(value: str) -> str:
@@ -22,13 +25,16 @@ def _known_backbone(value: str) -> str:
 def _existing_weights(value: str, info: ValidationInfo) -> str:
     if value in ("imagenet", "random"):
         return value
-    path = _expanded(value, info)
+    path = _on_this_machine(value, info)
     if not (path.endswith(_WEIGHTS_SUFFIXES) and (_is_for_elsewhere(info) or os.path.isfile(path))):
         raise ValueError("no weights")
     return path
 
 
-def _expanded(path: str, info: ValidationInfo) -> str:
+def _on_this_machine(path: str, info: ValidationInfo) -> str:
+    if _ADDRESS.match(path):  # as a path it would be a folder called "gs:"
+        hint = "; gs://, s3:// and other addresses are not supported here: mount them, or copy to or from a folder"
+        raise PydanticCustomError("address", "{hint}", {"hint": hint})
     return path if _is_for_elsewhere(info) else os.path.expanduser(path)
 
 
@@ -36,7 +42,7 @@ def _is_for_elsewhere(info: ValidationInfo) -> bool:
     return bool(info.context)
 
 
-Folder = Annotated[str, Field(pattern=r"^[^\x00]+$", description="a folder's path"), AfterValidator(_expanded)]
+Folder = Annotated[str, Field(pattern=r"^[^\x00]+$", description="a folder's path"), AfterValidator(_on_this_machine)]
 BackboneName = Annotated[str, Field(description=f"one of {', '.join(BACKBONES)}"), AfterValidator(_known_backbone)]
 Weights = Annotated[
     str,

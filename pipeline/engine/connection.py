@@ -9,6 +9,7 @@ connection is encrypted; ML Metadata's client still does not check that the serv
 """
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import SplitResult, parse_qsl, urlsplit
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 EXPECTED = "sqlite:///ABSOLUTE/FILE, mysql://HOST:PORT/DATABASE?credentials=FOLDER or grpc://HOST:PORT"
 _PORTS = {"mysql": 3306, "grpc": 8080}
+_SQLITE_FILE = re.compile("//?[^/](.*[^/])?")
 
 
 class Address(NamedTuple):
@@ -68,14 +70,15 @@ def parse(text: str, option: str = "--metadata") -> Address:
             f"{option}: a user name or password must not be in the address, where everybody sees it; "
             f"mount a secret with the files 'username' and 'password' and add ?credentials=FOLDER"
         )
-    if parts.fragment or not _is_complete(parts):
+    if parts.fragment or port == 0 or not _is_complete(parts):
         raise UserError(f"{option}: got {_shown(text)!r}, expected {EXPECTED}")
     if parts.scheme == "sqlite":
-        return Address("sqlite", file=parts.path)
+        # SQLAlchemy has four slashes before an absolute path.
+        return Address("sqlite", file=re.sub("^//", "/", parts.path))
     return Address(
         parts.scheme,
         host=parts.hostname or "",
-        port=port or _PORTS[parts.scheme],
+        port=_PORTS[parts.scheme] if port is None else port,
         database=parts.path[1:],
         credentials=dict(parse_qsl(parts.query)).get("credentials", ""),
     )
@@ -85,7 +88,7 @@ def _is_complete(parts: SplitResult) -> bool:
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     match parts.scheme:
         case "sqlite":
-            return not parts.netloc and len(parts.path) > 1 and not parts.path.endswith("/") and not query
+            return not parts.netloc and bool(_SQLITE_FILE.fullmatch(parts.path)) and not query
         case "mysql":
             database = parts.path[1:]
             folder = query.pop("credentials", "/")

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from common.errors import UserError
+from pipeline import run_folders
 from pipeline.config import Config
 from pipeline.engine import connection
 from pipeline.kubeflow.deployment import GPU_STEPS, STEPS, Deployment, Placement, Toleration
@@ -38,10 +39,10 @@ def deployment(options: argparse.Namespace, config: Config) -> Deployment:
         raise UserError(f"--secret: {both[0]!r} is where a --pvc is mounted, expected another folder")
     root = _storage("--pipeline-root", options.pipeline_root, volumes)
     _check_metadata(options.metadata, volumes, secrets)
-    for key in ("data", "infer"):
-        folder = getattr(config, key)
-        if folder is not None and not folder.startswith("/"):
-            raise UserError(f"{key}: got {folder!r}, expected an absolute path in the container")
+    serving = _storage("--serving", options.serving or f"{root}/serving", volumes)
+    check_pictures(config)
+    for option, written in (("--pipeline-root", root), ("--serving", serving)):
+        run_folders.check_apart(option, written, run_folders.of_pictures(config))
     placement = Placement(
         gpus=dict.fromkeys(GPU_STEPS, 1) | _by_step("--gpu-step", options.gpu_step, _gpus, default="1"),
         gpu_type=_match("--gpu-type", options.gpu_type, _LABEL, "a resource such as nvidia.com/gpu"),
@@ -58,11 +59,22 @@ def deployment(options: argparse.Namespace, config: Config) -> Deployment:
     return Deployment(
         image=_match("--image", options.image, _IMAGE, "an image such as registry/name:tag"),
         pipeline_root=root,
-        serving=_storage("--serving", options.serving or f"{root}/serving", volumes),
+        serving=serving,
         metadata=options.metadata,
         tfx=_match("--tfx", options.tfx, _VERSION, "a version such as 1.21.0"),
         placement=placement,
     )
+
+
+def check_pictures(config: Config) -> None:
+    """Makes sure that the folders of pictures can be ones of a container.
+
+    Raises:
+      UserError: the path of one is relative.
+    """
+    for setting, folder in run_folders.of_pictures(config).items():
+        if not folder.startswith("/"):
+            raise UserError(f"{setting}: got {folder!r}, expected an absolute path in the container")
 
 
 def output_file(path: str) -> Path:

@@ -301,6 +301,33 @@ def test_wrong_options_are_named(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("data=s3://bucket/pictures", "a folder's path, or null"),
+        ("infer=gs://bucket/new", "a folder's path, or null"),
+        ("output=gs://bucket/run", "a folder's path"),
+        ("output=file:///srv/run", "a folder's path"),
+        ("backbone.weights=gs://bucket/vgg.keras", WEIGHTS.removeprefix("expected ")),
+    ],
+)
+def test_an_address_in_the_place_of_a_path_is_told_with_what_to_do(
+    override: str, expected: str, elsewhere: bool
+) -> None:
+    with pytest.raises(UserError) as error:
+        load(None, [override], elsewhere=elsewhere)
+    key, _, value = override.partition("=")
+    assert str(error.value) == (
+        f"--set: {key}: got '{value}', expected {expected}; gs://, s3:// and other addresses are not supported here: "
+        f"mount them, or copy to or from a folder"
+    )
+
+
+def test_a_path_with_a_colon_is_a_path() -> None:
+    assert load(None, output="runs/12:30").output == "runs/12:30"
+
+
 def test_each_problem_has_its_line_and_its_source(tmp_path: Path) -> None:
     file = write(tmp_path, "seed: x\ntrainer: {dropout: 1}\n")
     with pytest.raises(UserError) as error:

@@ -262,6 +262,24 @@ def test_a_wrong_argument_is_one_line(
     assert capfd.readouterr().err.startswith(f"error: {message}")
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--data=/mnt"], "--pipeline-root: '/mnt/pipeline' lies in '/mnt', the folder of data"),
+        (
+            ["--set=infer=/mnt/new", "--serving=/mnt/new/models"],
+            "--serving: '/mnt/new/models' lies in '/mnt/new', the f",
+        ),
+        (["--set=backbone.weights=gs://bucket/vgg.keras"], "--set: backbone.weights: got 'gs://bucket/vgg.keras', exp"),
+    ],
+)
+def test_settings_that_no_step_can_follow_are_told(
+    options: list[str], message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compile", *(f"{key}={text}" for key, text in _MINIMAL.items()), *options]) == 2
+    assert capfd.readouterr().err.startswith(f"error: {message}")
+
+
 def test_bad_input_is_told_without_tensorflow_or_kfp() -> None:
     code = (
         "import sys; from pipeline.kubeflow.__main__ import main; from pipeline import run_node;"

@@ -260,14 +260,14 @@ def test_existing_splits_are_kept_and_missing_ones_cut(tmp_path: Path) -> None:
     assert found["example_count"]["doubleValue"] == 11
 
 
-def _command(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+def _command(*arguments: str, cwd: Path = REPOSITORY, **environment: str) -> "subprocess.CompletedProcess[str]":
     """The command in a process of its own, with TensorFlow out of reach: importing it would fail loudly."""
     blocker = "import sys; sys.modules.update(dict.fromkeys(['tensorflow', 'keras', 'tfx', 'apache_beam'])); "
     code = f"{blocker}from pipeline.local_run import main; sys.exit(main(sys.argv[1:]))"
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
-        cwd=REPOSITORY,
-        env={**os.environ, **environment},
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -297,6 +297,45 @@ def test_wrong_settings_get_one_line_and_code_2_before_tensorflow_is_loaded(
 ) -> None:
     done = _command("--output", str(tmp_path / "output"), *arguments)
     assert (done.returncode, done.stdout, done.stderr) == (local_run.BAD_INPUT, "", message)
+
+
+def test_a_bucket_as_output_makes_no_folder_of_its_name(tmp_path: Path) -> None:
+    done = _command("--data", str(tmp_path), "--output", "gs://bucket/run", cwd=tmp_path)
+    assert done.returncode == local_run.BAD_INPUT
+    assert done.stderr.startswith("error: --output: got 'gs://bucket/run', expected a folder's path; gs://, s3://")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("key", ["data", "infer"])
+def test_an_output_folder_among_the_pictures_is_not_made(tmp_path: Path, key: str) -> None:
+    folder = write_classes(tmp_path / "pictures", {"apple": 3, "berry": 3})
+    (tmp_path / "link").symlink_to(folder)
+    done = _command("--set", f"{key}={folder}", "--output", str(tmp_path / "link" / "run"))
+    assert done.returncode == local_run.BAD_INPUT
+    assert done.stderr == (
+        f"error: --output: '{folder}/run' lies in '{folder}', the folder of {key}, where what the run writes would be "
+        f"taken for pictures; expected a folder elsewhere\n"
+    )
+    assert sorted(path.name for path in folder.iterdir()) == ["apple", "berry"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("cherry", "the test folder of '{data}' holds no picture of the class 'cherry', "),
+        ("aple", "'{data}' holds no class 'aple'; expected one of its 3 classes, such as 'apple'\n"),
+    ],
+)
+def test_a_class_that_the_gate_cannot_measure_is_told_before_tensorflow_is_loaded(
+    tmp_path: Path, name: str, message: str
+) -> None:
+    data = tmp_path / "data"
+    write_classes(data / "train", {"apple": 3, "berry": 3, "cherry": 3})
+    write_classes(data / "test", {"apple": 3, "berry": 3}, seed=5000)
+    done = _command("--data", str(data), "--output", str(tmp_path / "output"), "--set", f"gate.slices.{name}=0.5")
+    assert (done.returncode, done.stdout) == (local_run.BAD_INPUT, "")
+    assert done.stderr.startswith(f"error: gate.slices: {message.format(data=data)}")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_single_class_is_told_before_tensorflow_is_loaded(tmp_path: Path) -> None:

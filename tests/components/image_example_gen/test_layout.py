@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import UserError
-from components.image_example_gen.layout import File, Layout, find
+from components.image_example_gen.layout import File, Layout, check_tested, find
 
 
 def _fill(root: Path, *paths: str) -> Path:
@@ -242,3 +242,29 @@ def test_a_class_folder_that_is_a_link_elsewhere_is_told(tmp_path: Path):
     with pytest.raises(UserError) as error:
         find(str(root))
     assert str(error.value) == f"class folder '{root}/b' is a link that leaves '{root}'"
+
+
+def test_a_class_to_be_measured_must_be_there_and_tested(tmp_path: Path):
+    root = _fill(
+        tmp_path, *(f"train/{name}/1.png" for name in ("cat", "dog", "rare")), "test/cat/1.png", "test/dog/1.png"
+    )
+    (root / "test/rare").mkdir()
+    (root / "test/rare/gone.png").symlink_to("nowhere")
+    layout = find(str(root))
+    check_tested(layout, ["cat", "dog"], "gate.slices")
+    for name, message in [
+        ("Cat", f"gate.slices: '{root}' holds no class 'Cat'; expected one of its 3 classes, such as 'cat'"),
+        ("x", f"gate.slices: '{root}' holds no class 'x'; expected one of its 3 classes, such as 'cat', 'dog', 'rare'"),
+        (
+            "rare",
+            f"gate.slices: the test folder of '{root}' holds no picture of the class 'rare', whose accuracy can "
+            f"therefore not be measured; add some or leave the class out of gate.slices",
+        ),
+    ]:
+        with pytest.raises(UserError) as error:
+            check_tested(layout, ["cat", name], "gate.slices")
+        assert str(error.value) == message
+
+
+def test_without_a_test_folder_any_class_may_get_test_pictures(tmp_path: Path):
+    check_tested(find(str(_fill(tmp_path, "a/1.png", "b/1.png"))), ["a", "b"], "gate.slices")
