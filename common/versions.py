@@ -4,13 +4,14 @@ Standard library only. Local folders only: object stores have no rename of a fol
 """
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from common import locks
 
 # TensorFlow Serving takes folders whose names are numbers, of 64 bits, for versions and passes by all other names.
 VERSION = re.compile(r"[0-9]{1,18}")
@@ -32,9 +33,8 @@ def new_version(base: str) -> Iterator[tuple[str, str]]:
       the block, or removed if that raised.
     """
     os.makedirs(base, exist_ok=True)
-    with open(os.path.join(base, _LOCK), "wb") as lock:
-        # Held until the file is closed or this process is gone, so what is partial here belongs to nobody any more.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locks.hold(os.path.join(base, _LOCK)):
+        # A process that still worked on one would hold the lock.
         for leftover in Path(base).glob(f"{_PARTIAL}*"):
             shutil.rmtree(leftover)
         version = next_number(os.listdir(base))

@@ -6,7 +6,6 @@ else.
 
 import argparse
 import contextlib
-import fcntl
 import importlib.metadata
 import json
 import logging
@@ -15,11 +14,12 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common import packages, progress
+from common import locks, packages, progress
 from common.errors import UserError
 from modeling import weights
 from pipeline import run_folders
@@ -219,21 +219,11 @@ def _check_metadata(store: "connection.Config", address: str) -> None:
         ) from error
 
 
-@contextlib.contextmanager
-def _only_attempt(root: str, node: str) -> Iterator[None]:
-    """Lets one process at a time run a node, as two runs may share the root: the second finds the work done.
-
-    The lock is as in `run_lock`: it ends with the process that holds it, so what else is unfinished is nobody's.
-    """
+def _only_attempt(root: str, node: str) -> AbstractContextManager[object]:
+    """Lets one process at a time run a node, as two runs may share the root: the second finds the work done."""
     folder = Path(root, node)
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting: another run is at {node}", flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    return locks.hold(folder / ".lock", lambda: print(f"waiting: another run is at {node}", flush=True))
 
 
 def _launch(

@@ -5,7 +5,6 @@ Two runs would write into the same metadata store and clean away what the other 
 
 import contextlib
 import datetime
-import fcntl
 import os
 import re
 import shlex
@@ -15,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from common import escaping
+from common import escaping, locks
 from common.errors import UserError
 from pipeline.engine import faults
 
@@ -29,11 +28,8 @@ _WRITES_ITS_NAME_SECONDS = 0.2
 def hold(output: Path) -> Iterator[None]:
     """Keeps other runs out of a folder until the block ends.
 
-    The lock is flock(2) on the file `.lock`, which stays where it is. The kernel drops the lock with the process that
-    holds it, however that one ends, so no lock outlives its run; the file's text only tells who holds it. Linux keeps
-    such locks on the server of NFS (from 2.6.12 on) and of SMB (from 5.5 on), so that runs on several machines see each
-    other there; a machine that dies keeps its lock until the server has given it up. A file system without locks is
-    refused: the metadata store needs them as well.
+    The lock is that of `locks.hold` on the file `.lock`, whose text only tells who holds it. A file system without
+    locks is refused: the metadata store needs them as well.
 
     Args:
       output: an existing folder.
@@ -43,20 +39,16 @@ def hold(output: Path) -> Iterator[None]:
       FaultError: no space is left, or the folder was not there any more when the block failed.
     """
     path = output / FILE_NAME
+
+    def refuse() -> None:
+        raise UserError(
+            f"output folder {str(output)!r} is in use by {_holder(path)}; "
+            f"wait for its end or name another folder by --output"
+        )
+
     with contextlib.ExitStack() as stack:
         with faults.writing(output):
-            # Not through a link, as the file is emptied; unbuffered, as a child of this process closes it too.
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-            file = stack.enter_context(open(descriptor, "r+b", buffering=0))
-            # A child that lives longer than this process would otherwise keep the lock.
-            os.register_at_fork(after_in_child=file.close)
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(
-                    f"output folder {str(output)!r} is in use by {_holder(path)}; "
-                    f"wait for its end or name another folder by --output"
-                ) from None
+            file = stack.enter_context(locks.hold(path, refuse))
             file.truncate()
             file.write(_myself().encode())
         try:

@@ -1,16 +1,16 @@
 """The metadata store, entered only where there is room for what will be written to it, and by one process at a time."""
 
 import contextlib
-import fcntl
 from pathlib import Path
 from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
+from common import locks
 from pipeline.engine import faults
 
-LOCK_SUFFIX = ".lock"
+_LOCK_SUFFIX = ".lock"
 
 
 class RoomyMetadata(metadata.Metadata):
@@ -34,8 +34,7 @@ class RoomyMetadata(metadata.Metadata):
             if self._file:
                 faults.check_room(Path(self._file).parent)
                 if not self._locks:
-                    lock = stack.enter_context(open(f"{self._file}{LOCK_SUFFIX}", "ab"))
-                    fcntl.flock(lock, fcntl.LOCK_EX)
+                    stack.enter_context(locks.hold(f"{self._file}{_LOCK_SUFFIX}"))
             entered = super().__enter__()
             stack.push(super().__exit__)
             self._locks.append(stack.pop_all())

@@ -22,7 +22,7 @@ import sys
 import time
 from pathlib import Path
 from common.errors import UserError
-from pipeline import run_lock
+from pipeline.engine import run_lock
 {before}
 try:
     with run_lock.hold(Path(sys.argv[1])):
