@@ -1,7 +1,4 @@
-"""Tells whether the environment, or a container image, can run the pipeline: packages, GPUs, weights, served models.
-
-Exit codes: 0 nothing is wrong; 5 something is, a line each; 2 bad usage; 1 anything else.
-"""
+"""Tells whether this environment or image can run the pipeline."""
 
 import argparse
 import contextlib
@@ -12,15 +9,15 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from common import escaping
 from common.errors import UserError
 from modeling import weights
 from modeling.backbone_names import BACKBONES
+from pipeline.command import BAD_INPUT, DONE, UNHEALTHY, Command, is_interrupted
 from pipeline.predict_inputs import find_model
 
-HEALTHY, UNHEALTHY = 0, 5
 _PACKAGES = ("tfx", "tensorflow", "keras", "ml-metadata", "apache-beam", "tensorflow-model-analysis", "kfp")
 _MODULES = (
     "tensorflow",
@@ -37,9 +34,7 @@ _MODULES = (
 _IMAGE_SIZE = 224
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns the exit code."""
-    options = _parser().parse_args(arguments)
+def _examine(options: argparse.Namespace) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     found = 0
     for name, look in _examinations(options):
@@ -50,15 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except Exception as error:
             found += 1
             print(f"BAD  {name:<9} {_line(error)}", flush=True)
-    return UNHEALTHY if found else HEALTHY
+        if is_interrupted():  # some modules swallow what is raised while they are imported
+            raise KeyboardInterrupt
+    return UNHEALTHY if found else DONE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.doctor",
-        description="Tells whether this environment or image can run the pipeline.",
-        epilog="Exit codes: 0 nothing is wrong; 5 something is, a line each; 2 bad usage; 1 anything else.",
-    )
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gpu", action="store_true", help="a GPU has to be there")
     parser.add_argument(
         "--weights",
@@ -77,7 +69,6 @@ def _parser() -> argparse.ArgumentParser:
         "highest number is taken, or a run's output folder",
     )
     parser.add_argument("--fetch", action="store_true", help="downloads those weights where they are not")
-    return parser
 
 
 def _examinations(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], str]]]:
@@ -157,5 +148,15 @@ def _line(error: Exception) -> str:
     return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
 
 
+COMMAND = Command(
+    name="python -m pipeline.doctor",
+    doc=__doc__,
+    add_arguments=_add_arguments,
+    run=_examine,
+    codes={DONE: "nothing is wrong", UNHEALTHY: "something is, a line each", BAD_INPUT: "bad usage"},
+)
+main = COMMAND.main
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    COMMAND.end_process()

@@ -1,7 +1,4 @@
-"""Runs the pipeline on this machine: from a folder of pictures to a published model.
-
-Exit codes: 0 published; 3 trained but not blessed; 2 bad input or configuration; 130 interrupted; 1 anything else.
-"""
+"""Trains, evaluates and publishes a classifier of pictures on this machine."""
 
 import argparse
 import datetime
@@ -9,9 +6,7 @@ import errno
 import os
 import shutil
 import sys
-import threading
 import traceback
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,48 +18,24 @@ from modeling import weights
 from pipeline import config as configuration
 from pipeline import run_folders
 from pipeline.command import BAD_INPUT as BAD_INPUT  # by these names, this module's exit codes
+from pipeline.command import DONE, Command, is_interrupted
 from pipeline.command import FAILED as FAILED
 from pipeline.command import INTERRUPTED as INTERRUPTED
 from pipeline.command import NOT_BLESSED as NOT_BLESSED
-from pipeline.command import PUBLISHED as PUBLISHED
-from pipeline.command import interrupts
 from pipeline.engine import faults, run_lock
 from pipeline.sample_data import write_sample
-from pipeline.screen import Screen, error_line, output_to
+from pipeline.screen import Screen, output_to
 
 if TYPE_CHECKING:
     from pipeline.summary import Inference, Summary
+
+PUBLISHED = DONE
 
 _FOLDERS = ("logs", "pipeline", "serving")
 _WRITTEN = (*_FOLDERS, "config.yaml", "run_summary.json", report.FILE_NAME, faults.METADATA_FILE)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns the exit code."""
-    options = _parser().parse_args(arguments)
-    code, line = INTERRUPTED, "interrupted: the same command goes on where this one stopped"
-    with interrupts() as interrupted:
-        try:
-            return _start(options, interrupted)
-        except KeyboardInterrupt:
-            pass
-        except (UserError, faults.FaultError) as error:
-            if not interrupted.is_set():
-                code = BAD_INPUT if isinstance(error, UserError) else FAILED
-                line = f"error: {error}"
-    error_line(line)
-    return code
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.local_run",
-        description="Trains, evaluates and publishes an image classifier from a folder of pictures.",
-        epilog=(
-            "Exit codes: 0 published; 3 trained but not blessed; 2 bad input or configuration; "
-            "130 interrupted; 1 anything else."
-        ),
-    )
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", help="YAML configuration; default: configs/default.yaml")
     parser.add_argument(
         "--data",
@@ -75,10 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="changes one key, as in trainer.epochs=3"
     )
-    return parser
 
 
-def _start(options: argparse.Namespace, interrupted: threading.Event) -> int:
+def _start(options: argparse.Namespace) -> int:
     """What needs neither TensorFlow nor much time comes first, and the lock before anything is written."""
     config = configuration.load(options.config, options.set, options.data, options.output)
     weights.check(config.backbone.weights)
@@ -99,7 +69,7 @@ def _start(options: argparse.Namespace, interrupted: threading.Event) -> int:
             infer = str(Path(config.infer).resolve())
             inputs.find(infer)
             config = config.model_copy(update={"infer": infer})
-        return _run(config, data, output, interrupted)
+        return _run(config, data, output)
 
 
 def _check_writable(output: Path) -> None:
@@ -109,7 +79,7 @@ def _check_writable(output: Path) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
-def _run(config: configuration.Config, data: Path, output: Path, interrupted: threading.Event) -> int:
+def _run(config: configuration.Config, data: Path, output: Path) -> int:
     log = output / "logs" / f"{datetime.datetime.now():%Y-%m-%dT%H-%M-%S}.log"
     screen = Screen()
     screen.line(f"pictures   {data}")
@@ -118,7 +88,7 @@ def _run(config: configuration.Config, data: Path, output: Path, interrupted: th
     try:
         with output_to(log):
             try:
-                summary = _run_steps(config, data, output, screen, interrupted)
+                summary = _run_steps(config, data, output, screen)
             except Exception:
                 traceback.print_exc()  # into the log
                 raise
@@ -133,9 +103,7 @@ def _run(config: configuration.Config, data: Path, output: Path, interrupted: th
     return PUBLISHED if summary.blessed else NOT_BLESSED
 
 
-def _run_steps(
-    config: configuration.Config, data: Path, output: Path, screen: Screen, interrupted: threading.Event
-) -> "Summary":
+def _run_steps(config: configuration.Config, data: Path, output: Path, screen: Screen) -> "Summary":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     # TensorFlow imports the code that it generates from the folder for temporary files, and would leave bytecode there.
     sys.dont_write_bytecode = True
@@ -149,7 +117,7 @@ def _run_steps(
 
         if config.backbone.weights == "imagenet":
             weights.fetch(config.backbone.name, config.backbone.image_size)
-    if interrupted.is_set():  # some modules swallow what is raised while they are imported
+    if is_interrupted():  # some modules swallow what is raised while they are imported
         raise KeyboardInterrupt
 
     connection = metadata.sqlite_metadata_connection_config(str(output / faults.METADATA_FILE))
@@ -165,7 +133,7 @@ def _run_steps(
     leftovers.clear(connection, pipeline_root)
     leftovers.forget_removed_versions(connection)
     progress.listen(screen.advance)
-    runner = StepRunner(screen, interrupted.is_set)
+    runner = StepRunner(screen, is_interrupted)
     try:
         runner.run(pipeline)
     except StepFailedError as error:
@@ -220,5 +188,16 @@ def _show_inference(inference: "Inference", screen: Screen) -> None:
     screen.line(f"predicted  {inference.predicted} of {inference.found} files{model}{failed}: {inference.csv}")
 
 
+COMMAND = Command(
+    name="python -m pipeline.local_run",
+    doc=__doc__,
+    add_arguments=_add_arguments,
+    run=_start,
+    codes={PUBLISHED: "published", NOT_BLESSED: "trained but not blessed", BAD_INPUT: "bad input or configuration"},
+    interrupted="interrupted: the same command goes on where this one stopped",
+)
+main = COMMAND.main
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    COMMAND.end_process()

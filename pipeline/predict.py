@@ -2,19 +2,16 @@
 
     python -m pipeline.predict PATH... [--model DIR] [--format table|csv|jsonl] [--top K]
 
-Each file gets a row on standard output, in the order of the command line: the class that the model finds most probable,
-its probability, and, where the file could not be predicted, why. Pictures go through what ingestion does to them, so
-that any format, orientation and depth which it takes is predicted as it would have been evaluated.
-
-Exit codes: 0 all predicted; 4 some file could not be; 2 bad usage or model, or no file; 130 interrupted; 1 anything
-else. A SavedModel is a program: load only models that you trust.
+The rows come in the order of the command line: the class that the model finds most probable, its probability, and,
+where the file could not be predicted, why. Pictures go through what ingestion does to them, so that any format,
+orientation and depth which it takes is predicted as it would have been evaluated.
 """
 
 import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -22,46 +19,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from common import escaping
-from common.errors import UserError
 from modeling.prediction_formats import FORMATS, File, make_format
 from pipeline import config as configuration
+from pipeline.command import BAD_INPUT, DONE, INCOMPLETE, Command
 from pipeline.predict_inputs import find_files, find_model
 from pipeline.screen import error_line, output_to
-
-PREDICTED, FAILED, BAD_INPUT, INCOMPLETE, INTERRUPTED = 0, 1, 2, 4, 130
 
 _EXTRAS = ("IPython", "matplotlib", "pandas", "sklearn")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns the exit code."""
-    options = _parser().parse_args(arguments)
-    try:
-        files = find_files(options.paths, sys.stdin.buffer)
-        return _run(files, find_model(options.model), options.format, options.top)
-    except UserError as error:
-        error_line(f"error: {error}")
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        error_line("interrupted")
-        return INTERRUPTED
-    except BrokenPipeError:  # whoever reads the rows, such as `head`, has seen enough
-        return FAILED
-    except OSError as error:  # the rows cannot be written
-        error_line(f"error: {error}")
-        return FAILED
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.predict",
-        description="Predicts the classes of pictures with a published model: a row a file, on standard output.",
-        epilog=(
-            "Exit codes: 0 all predicted; 4 some file could not be, its row says why; 2 bad usage or model, or no "
-            "file; 130 interrupted; 1 anything else. "
-            "A SavedModel is a program: load only models that you trust."
-        ),
-    )
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths",
         metavar="PATH",
@@ -86,13 +53,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--top", metavar="K", type=_count, default=1, help="how many classes, the most probable first; default: 1"
     )
-    return parser
 
 
 def _count(text: str) -> int:
     if not (text.isdecimal() and int(text) >= 1):
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number of 1 or more")
     return int(text)
+
+
+def _start(options: argparse.Namespace) -> int:
+    files = find_files(options.paths, sys.stdin.buffer)
+    return _run(files, find_model(options.model), options.format, options.top)
 
 
 def _run(files: list[File], folder: str, format: str, top: int) -> int:
@@ -119,7 +90,7 @@ def _run(files: list[File], folder: str, format: str, top: int) -> int:
             bar.advance(task, len(batch))
             failed += sum(bool(prediction.problem) for prediction in batch)
     if not failed:
-        return PREDICTED
+        return DONE
     error_line(f"error: {failed} of {len(files)} files could not be predicted; their rows say why")
     return INCOMPLETE
 
@@ -160,8 +131,21 @@ def _write(text: str, out: TextIO, bar: Progress) -> None:
     bar.start()
 
 
+COMMAND = Command(
+    name="python -m pipeline.predict",
+    doc=__doc__,
+    add_arguments=_add_arguments,
+    run=_start,
+    codes={
+        DONE: "all predicted",
+        INCOMPLETE: "some file could not be, its row says why",
+        BAD_INPUT: "bad usage or model, or no file",
+    },
+    leaves_threads=True,  # the model's would finish its batch
+    more_help="A SavedModel is a program: load only models that you trust.",
+)
+main = COMMAND.main
+
+
 if __name__ == "__main__":
-    code = main()
-    if code == INTERRUPTED:
-        os._exit(code)  # the model's thread would finish its batch first
-    sys.exit(code)
+    COMMAND.end_process()

@@ -1,64 +1,36 @@
-"""Writes report.html anew, from what the last finished run left in its output folder.
+"""Writes report.html anew from what the last finished run left.
 
     python -m pipeline.report --output DIR
 
-Each run writes it by itself. Exit codes: 0 written; 2 bad input; 130 interrupted; 1 anything else.
+Each run writes it by itself.
 """
 
 import argparse
 import os
-import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from common.errors import UserError
 from components.report import FILE_NAME
 from pipeline import config as configuration
-from pipeline.command import BAD_INPUT, FAILED, INTERRUPTED, interrupts
+from pipeline.command import BAD_INPUT, DONE, Command
 from pipeline.engine import faults, run_lock
-from pipeline.screen import Screen, error_line, output_to
-
-WRITTEN = 0
+from pipeline.screen import Screen, output_to
 
 _STEP = "Report"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns the exit code."""
-    options = _parser().parse_args(arguments)
-    output = Path(options.output).resolve()
-    try:
-        with interrupts():
-            _write(output)
-    except UserError as error:
-        error_line(f"error: {error}")
-        return BAD_INPUT
-    except faults.FaultError as error:
-        error_line(f"error: {error}")
-        return FAILED
-    except KeyboardInterrupt:
-        error_line("interrupted")
-        return INTERRUPTED
-    return WRITTEN
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.report",
-        description="Writes report.html anew, from what the last finished run left in its output folder.",
-        epilog="Exit codes: 0 written; 2 bad input; 130 interrupted; 1 anything else.",
-    )
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         metavar="DIR",
         default=configuration.Config().output,
         help="a run's output folder; default: %(default)s",
     )
-    return parser
 
 
-def _write(output: Path) -> None:
+def _write(options: argparse.Namespace) -> int:
+    output = Path(options.output).resolve()
     if not (output / faults.METADATA_FILE).exists():
         raise UserError(f"output: {str(output)!r} holds no run; expected the output folder of pipeline.local_run")
     screen = Screen()
@@ -75,6 +47,7 @@ def _write(output: Path) -> None:
         with faults.writing(output):
             (output / FILE_NAME).write_text(html)
     screen.line(str(output / FILE_NAME))
+    return DONE
 
 
 def _render(output: Path) -> str:
@@ -105,5 +78,15 @@ def _render(output: Path) -> str:
         return (Path(directory) / FILE_NAME).read_text()
 
 
+COMMAND = Command(
+    name="python -m pipeline.report",
+    doc=__doc__,
+    add_arguments=_add_arguments,
+    run=_write,
+    codes={DONE: "written", BAD_INPUT: "bad input"},
+)
+main = COMMAND.main
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    COMMAND.end_process()

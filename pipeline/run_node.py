@@ -1,8 +1,4 @@
-"""Runs one node of the pipeline, as a step of a Kubeflow pipeline does.
-
-Exit codes: 0 done, also where the gate refused the model; 2 bad input or configuration; 130 interrupted; 1 anything
-else.
-"""
+"""Runs one node of the pipeline, as each step on Kubeflow does."""
 
 import argparse
 import contextlib
@@ -14,7 +10,6 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,53 +18,21 @@ from common import locks, packages, progress
 from common.errors import UserError
 from modeling import weights
 from pipeline import run_folders
-from pipeline.command import BAD_INPUT, FAILED, INTERRUPTED, interrupts
+from pipeline.command import BAD_INPUT, DONE, Command, is_interrupted
 from pipeline.config import Config
 from pipeline.engine import connection, faults
 from pipeline.kubeflow import parameters
-from pipeline.screen import error_line
 
 if TYPE_CHECKING:
     from tfx.proto.orchestration import pipeline_pb2
     from tfx.types import Artifact
 
-DONE = 0
 _PROGRESS_SECONDS = 30
 # Where Keras and this project keep them.
 _WEIGHTS = ("~/.keras/models", "~/.cache/image-classification-pipeline")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns the exit code."""
-    options = _parser().parse_args(arguments)
-    code, line = INTERRUPTED, "interrupted: a retry goes on where this attempt stopped"
-    with interrupts() as interrupted:
-        try:
-            _start(options)
-            return DONE
-        except KeyboardInterrupt:
-            pass
-        except (UserError, faults.FaultError) as error:
-            if not interrupted.is_set():
-                code = BAD_INPUT if isinstance(error, UserError) else FAILED
-                line = f"error: {error}"
-        except Exception as error:
-            if not interrupted.is_set():
-                traceback.print_exc()
-                code, line = FAILED, f"error: {options.node} failed: {error}"
-    error_line(line)
-    return code
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.run_node",
-        description="Runs one node of the pipeline; `python -m pipeline.kubeflow compile` writes these arguments.",
-        epilog=(
-            "Exit codes: 0 done, also where the gate refused the model; 2 bad input or configuration; "
-            "130 interrupted; 1 anything else."
-        ),
-    )
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--node", metavar="NAME", required=True, help="such as Trainer")
     parser.add_argument("--nodes", metavar="NAMES", required=True, help="all nodes of the pipeline, with commas")
     parser.add_argument("--run-id", metavar="ID", required=True, help="the same for all nodes of a run")
@@ -88,7 +51,6 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="where KFP looks for an output's file",
     )
-    return parser
 
 
 def _log_to_pod() -> None:
@@ -109,7 +71,7 @@ def _log_to_pod() -> None:
     progress.listen(show)
 
 
-def _start(options: argparse.Namespace) -> None:
+def _start(options: argparse.Namespace) -> int:
     """What needs neither TensorFlow nor much time comes first."""
     _check_version(options.tfx)
     if not options.run_id or "{{" in options.run_id:
@@ -125,7 +87,16 @@ def _start(options: argparse.Namespace) -> None:
     run_folders.check_apart("--pipeline-root", options.pipeline_root, run_folders.of_pictures(config))
     store = connection.connect(connection.parse(options.metadata))
     _log_to_pod()
-    _run(options, config, store, executor_input.get("outputs", {}))
+    try:
+        _run(options, config, store, executor_input.get("outputs", {}))
+    except (UserError, faults.FaultError):
+        raise
+    except Exception as error:
+        if not is_interrupted():
+            faults.raise_if_known(error, Path(options.pipeline_root), f"{options.node} failed: ")
+            traceback.print_exc()
+        raise faults.FaultError(f"{options.node} failed: {error}") from error
+    return DONE
 
 
 def _check_version(expected: str) -> None:
@@ -255,5 +226,17 @@ def _launch(
     return {key: one for key, (one, *_) in found.items() if one}
 
 
+COMMAND = Command(
+    name="python -m pipeline.run_node",
+    doc=__doc__,
+    add_arguments=_add_arguments,
+    run=_start,
+    codes={DONE: "done, also where the gate refused the model", BAD_INPUT: "bad input or configuration"},
+    interrupted="interrupted: a retry goes on where this attempt stopped",
+    more_help="`python -m pipeline.kubeflow compile` writes these arguments.",
+)
+main = COMMAND.main
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    COMMAND.end_process()

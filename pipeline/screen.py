@@ -28,7 +28,7 @@ class Screen:
 
     def __init__(self) -> None:
         """Keeps its own copy of standard output."""
-        stream = _open(os.dup(sys.stdout.fileno()), sys.stdout.encoding)
+        stream = dropping(os.dup(sys.stdout.fileno()), sys.stdout.encoding)
         self._console = Console(file=stream, highlight=False, soft_wrap=True)
         self._progress: Progress | None = None
 
@@ -71,7 +71,7 @@ class Screen:
 
 def error_line(text: str) -> None:
     """Prints a line on standard error."""
-    with _open(os.dup(sys.stderr.fileno()), sys.stderr.encoding) as stream:
+    with dropping(os.dup(sys.stderr.fileno()), sys.stderr.encoding) as stream:
         print(text, file=stream)
 
 
@@ -84,7 +84,7 @@ def output_to(log: Path) -> Iterator[None]:
     sys.stdout.flush()
     sys.stderr.flush()
     saved = [os.dup(1), os.dup(2)]
-    with _open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666), "utf-8") as file:
+    with dropping(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666), "utf-8") as file:
         for descriptor in (1, 2):
             os.dup2(file.fileno(), descriptor)
         try:
@@ -128,7 +128,7 @@ class _Dropping(io.FileIO):
             super().close()
 
 
-def _open(descriptor: int, encoding: str) -> io.TextIOWrapper:
+def dropping(descriptor: int, encoding: str) -> io.TextIOWrapper:
     """A text stream of whole lines that raises neither for its file nor for a character; owns the descriptor."""
     file = io.BufferedWriter(_Dropping(descriptor, "w"))
     return io.TextIOWrapper(file, encoding, errors="backslashreplace", line_buffering=True)

@@ -1,53 +1,24 @@
-"""Shows the latest evaluation of an output folder in the browser, with TFMA's own components.
+"""Shows the latest evaluation in the browser, with TFMA's components.
 
     python -m pipeline.view_evaluation [--output DIR] [--slice KEY]
 
 The page is served on this machine alone until Ctrl-C, and asks the network for nothing: TFMA loads its charts from
 there, and where one would be stands a table.
-
-Exit codes: 0 ended by Ctrl-C; 2 bad usage, or nothing to show; 1 anything else.
 """
 
 import argparse
 import os
-import sys
 import webbrowser
-from collections.abc import Sequence
 from pathlib import Path
 
-from common.errors import UserError
 from pipeline import config as configuration
-from pipeline.command import BAD_INPUT, FAILED, interrupts
+from pipeline.command import BAD_INPUT, DONE, Command
 from pipeline.engine import faults
-from pipeline.screen import Screen, error_line, output_to
+from pipeline.screen import Screen, output_to
 from pipeline.viewer import stored_evaluations
 
-ENDED = 0
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns the exit code."""
-    options = _parser().parse_args(arguments)
-    try:
-        with interrupts():
-            _show(Path(options.output).expanduser().resolve(), options.slice)
-    except UserError as error:
-        error_line(f"error: {error}")
-        return BAD_INPUT
-    except faults.FaultError as error:
-        error_line(f"error: {error}")
-        return FAILED
-    except KeyboardInterrupt:
-        pass
-    return ENDED
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.view_evaluation",
-        description="Shows the latest evaluation of an output folder in the browser, until Ctrl-C.",
-        epilog="Exit codes: 0 ended by Ctrl-C; 2 bad usage, or nothing to show; 1 anything else.",
-    )
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         metavar="DIR",
@@ -55,11 +26,11 @@ def _parser() -> argparse.ArgumentParser:
         help="a run's output folder; default: %(default)s",
     )
     parser.add_argument("--slice", metavar="KEY", help="what to slice by, such as class_name; default: all there is")
-    return parser
 
 
-def _show(output: Path, slice_key: str | None) -> None:
-    evaluation = stored_evaluations.latest(output)
+def _show(options: argparse.Namespace) -> int:
+    slice_key: str | None = options.slice
+    evaluation = stored_evaluations.latest(Path(options.output).expanduser().resolve())
     if slice_key is not None:
         stored_evaluations.check_slice_key(evaluation.directory, slice_key)
     screen = Screen()
@@ -83,7 +54,19 @@ def _show(output: Path, slice_key: str | None) -> None:
         if any(os.environ.get(name) for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")):
             webbrowser.open(server.address)
         server.serve_forever()
+    return DONE
+
+
+COMMAND = Command(
+    name="python -m pipeline.view_evaluation",
+    doc=__doc__,
+    add_arguments=_add_arguments,
+    run=_show,
+    codes={DONE: "ended by Ctrl-C", BAD_INPUT: "bad usage, or nothing to show"},
+    interrupted="",
+)
+main = COMMAND.main
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    COMMAND.end_process()

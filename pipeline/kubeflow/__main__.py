@@ -1,47 +1,27 @@
-"""Compiles the pipeline for Kubeflow Pipelines, and submits what was compiled.
-
-Exit codes: 0 done; 2 bad input or configuration; 1 anything else.
-"""
+"""Compiles the pipeline for Kubeflow Pipelines, and starts runs of it."""
 
 import argparse
 import os
-import sys
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
 from common.errors import UserError
 from pipeline import config as configuration
-from pipeline.command import BAD_INPUT
+from pipeline.command import BAD_INPUT, DONE, Command
 from pipeline.kubeflow import arguments as checked
 from pipeline.kubeflow import parameters
 from pipeline.kubeflow.deployment import GPU_STEPS, GPU_TYPE, IMAGE_TFX
-from pipeline.screen import error_line
-
-DONE = 0
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns the exit code."""
-    options = _parser().parse_args(arguments)
-    try:
-        options.run(options)
-        return DONE
-    except UserError as error:
-        error_line(f"error: {error}")
-        return BAD_INPUT
+def _run(options: argparse.Namespace) -> int:
+    options.run(options)
+    return DONE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.kubeflow",
-        description="Compiles the pipeline for Kubeflow Pipelines, and submits what was compiled.",
-        epilog="Exit codes: 0 done; 2 bad input or configuration; 1 anything else.",
-    )
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_compile(commands.add_parser("compile", help="write the file that Kubeflow Pipelines runs"))
     _add_submit(commands.add_parser("submit", help="start a run of that file"))
-    return parser
 
 
 def _add_compile(parser: argparse.ArgumentParser) -> None:
@@ -117,5 +97,15 @@ def _submit(options: argparse.Namespace) -> None:
     print(f"started {submit(options.file, values, options.host, options.experiment, options.namespace, token)}")
 
 
+COMMAND = Command(
+    name="python -m pipeline.kubeflow",
+    doc=__doc__,
+    add_arguments=_add_arguments,
+    run=_run,
+    codes={DONE: "done", BAD_INPUT: "bad input or configuration"},
+)
+main = COMMAND.main
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    COMMAND.end_process()

@@ -3,11 +3,11 @@
 import pytest
 
 from modeling import weights
-from pipeline import doctor
+from pipeline import command, doctor
 
 
 def test_a_sound_environment_is_sound(capfd: pytest.CaptureFixture[str]) -> None:
-    assert doctor.main([]) == doctor.HEALTHY
+    assert doctor.main([]) == command.DONE
     lines = capfd.readouterr().out.splitlines()
     assert {line.split()[0] for line in lines} == {"ok"}
     assert any(line.startswith("ok   package   tfx ") for line in lines)
@@ -18,7 +18,7 @@ def test_each_finding_is_a_line(capfd: pytest.CaptureFixture[str], monkeypatch: 
     monkeypatch.setattr(doctor, "_MODULES", ("no_such_module",))
     monkeypatch.setattr(weights, "at_hand", lambda *_: False)
     monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda _: [])
-    assert doctor.main(["--gpu", "--weights", "VGG16"]) == doctor.UNHEALTHY
+    assert doctor.main(["--gpu", "--weights", "VGG16"]) == command.UNHEALTHY
     out, err = capfd.readouterr()
     bad = [line for line in out.splitlines() if line.startswith("BAD")]
     assert [line.split()[1] for line in bad] == ["package", "import", "gpu", "weights"]

@@ -11,7 +11,7 @@ import steps
 import tensorflow as tf
 
 from common.errors import UserError
-from pipeline import doctor, export_again, local_run, predict
+from pipeline import command, doctor, export_again, predict
 
 if TYPE_CHECKING:
     from tfx.types.standard_artifacts import Examples, Model, TransformGraph
@@ -32,7 +32,7 @@ def test_what_the_doctor_finds_is_mended_by_the_command_that_it_names(
     with pytest.raises(UserError, match=rf"1 does not answer .* Could not find variable .* {serving} publishes"):
         answer(str(serving))
 
-    assert export_again.main([str(serving)]) == local_run.PUBLISHED
+    assert export_again.main([str(serving)]) == command.DONE
     (new,) = {path.name for path in serving.glob("[0-9]*")} - {"1"}
     assert capfd.readouterr().out == f"published  {serving / new}\n"
     assert answer(str(serving)) == f"{serving / new} answers through a session, as in TensorFlow Serving"
@@ -42,17 +42,17 @@ def test_what_the_doctor_finds_is_mended_by_the_command_that_it_names(
     after = sessions.ask(serving / new, "serving_default", pictures)
     np.testing.assert_allclose(after["probabilities"], before["probabilities"], atol=1e-6)
 
-    assert export_again.main([str(serving)]) == local_run.PUBLISHED
+    assert export_again.main([str(serving)]) == command.DONE
     assert "there is nothing to do" in capfd.readouterr().out
     assert len(list(serving.glob("[0-9]*"))) == 2
 
     (tmp_path / "picture.png").write_bytes(pictures[0])
     for version in ("1", new):
-        assert predict.main([str(tmp_path / "picture.png"), "--model", str(serving / version)]) == predict.PREDICTED
+        assert predict.main([str(tmp_path / "picture.png"), "--model", str(serving / version)]) == command.DONE
     first, second = (line.split()[-2:] for line in capfd.readouterr().out.splitlines() if "picture.png" in line)
     assert first == second, "predict reads both"
 
 
 def test_a_folder_without_a_version_is_bad_input(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert export_again.main([str(tmp_path)]) == local_run.BAD_INPUT
+    assert export_again.main([str(tmp_path)]) == command.BAD_INPUT
     assert capfd.readouterr().err.startswith(f"error: model: no published version in {str(tmp_path)!r}")

@@ -86,7 +86,7 @@ def test_the_report_tells_of_the_run_and_can_be_written_anew(
         assert html.count(step) == 1, "in the chart of times"
     assert place.summary["examples"] not in html, "a report may be passed on: it tells of no place but the settings'"
     path.unlink()
-    assert report.main(["--output", str(place.output)]) == report.WRITTEN
+    assert report.main(["--output", str(place.output)]) == local_run.PUBLISHED
     assert path.read_text() == html
     assert capfd.readouterr().out.splitlines()[-1] == str(path)
 

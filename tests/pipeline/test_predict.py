@@ -26,7 +26,7 @@ from common import labels
 from common.errors import UserError
 from modeling.prediction_formats import File, Prediction, make_format
 from modeling.predictor import Predictor
-from pipeline import predict
+from pipeline import command, predict
 from pipeline.predict_inputs import find_files, find_model
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def test_csv_holds_no_formula_and_one_row_a_file(run: Run, tmp_path: Path, monke
         _write(Path("in", name))
     os.chdir("in")
     code, out, err = run("--format", "csv", "--top", "2", "--", "-1.png", _HOSTILE, "plain.png", "no.png")
-    assert code == predict.INCOMPLETE
+    assert code == command.INCOMPLETE
     assert err == "error: 1 of 4 files could not be predicted; their rows say why\n"
     assert out.count("\n") == 5
     assert out.isascii()
@@ -241,7 +241,7 @@ def test_json_lines_give_the_names_back(run: Run, tmp_path: Path) -> None:
     hostile = _write(Path(os.fsdecode(os.fsencode(tmp_path / "x") + b"\xff\n\x1b[2J.png")))
     broken = _write(tmp_path / "ねこ.png", b"no picture")
     code, out, _ = run(tmp_path, "--top", "9", "--format", "jsonl")
-    assert code == predict.INCOMPLETE
+    assert code == command.INCOMPLETE
     assert out.isascii()
     good, bad = _rows(out)
     assert os.fsencode(good["file"]) == os.fsencode(hostile)
@@ -258,7 +258,7 @@ def test_paths_come_from_standard_input_too(run: Run, tmp_path: Path, monkeypatc
     stdin = io.TextIOWrapper(io.BytesIO("\n".join(map(str, listed)).encode()))
     monkeypatch.setattr(sys, "stdin", stdin)
     code, out, err = run("-", tmp_path / "a.png", "--format", "jsonl")
-    assert (code, err) == (predict.PREDICTED, "")
+    assert (code, err) == (command.DONE, "")
     assert [row["file"] for row in _rows(out)] == [*map(str, listed), str(tmp_path / "a.png")]
 
 
@@ -292,7 +292,7 @@ def test_a_wrong_path_is_one_line_and_code_2_before_tensorflow_is_loaded(
     _write(tmp_path / "empty" / "pipeline" / "x", b"")
     picture = [] if arguments == ["missing"] else [str(_write(tmp_path / "a.png"))]
     done = _without_tensorflow(*arguments, *picture, cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (predict.BAD_INPUT, "")
+    assert (done.returncode, done.stdout) == (command.BAD_INPUT, "")
     assert done.stderr.startswith(f"error: {message}")
     assert done.stderr.count("\n") == 1
 
@@ -313,7 +313,7 @@ def test_help_tells_the_exit_codes_and_the_risk_without_tensorflow() -> None:
 
 def test_bad_usage_is_code_2_without_tensorflow() -> None:
     done = _without_tensorflow("x.png", "--top", "0")
-    assert done.returncode == predict.BAD_INPUT
+    assert done.returncode == command.BAD_INPUT
     assert "argument --top: got '0', expected a whole number of 1 or more" in done.stderr
 
 
@@ -347,7 +347,7 @@ def test_a_spoilt_model_is_one_line_and_code_2(
     folder = tmp_path / "model"
     shutil.copytree(version, folder)
     spoil(folder)
-    assert predict.main([str(_write(tmp_path / "a.png")), "--model", str(folder)]) == predict.BAD_INPUT
+    assert predict.main([str(_write(tmp_path / "a.png")), "--model", str(folder)]) == command.BAD_INPUT
     shown = capfd.readouterr()
     assert shown.out == ""
     assert shown.err.startswith(f"error: model: '{folder}' {message}")
@@ -397,8 +397,8 @@ def _arguments(*arguments: str, blocked: Sequence[str]) -> list[str]:
 
 def _without_tensorflow(*arguments: str, cwd: Path = REPOSITORY) -> "subprocess.CompletedProcess[str]":
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    command = _arguments(*arguments, blocked=["tensorflow"])
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    program = _arguments(*arguments, blocked=["tensorflow"])
+    return subprocess.run(program, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_it_needs_neither_tfx_nor_keras_and_its_bar_stays_out_of_the_rows(version: Path, tmp_path: Path) -> None:
@@ -406,7 +406,7 @@ def test_it_needs_neither_tfx_nor_keras_and_its_bar_stays_out_of_the_rows(versio
     # TensorFlow's JPEG decoder writes a complaint about such bytes to standard error.
     damaged = encode(make_pixels(0), "JPEG").replace(b"\xff\xd9", b"\0" * 99 + b"\xff\xd9")
     _write(tmp_path / "in" / "b.jpg", damaged)
-    command = _arguments(
+    program = _arguments(
         *(str(tmp_path / "in"), "--model", str(version), "--format", "csv"),
         blocked=["tfx", "apache_beam", "keras", "tf_keras", "tensorflow_transform"],
     )
@@ -414,14 +414,14 @@ def test_it_needs_neither_tfx_nor_keras_and_its_bar_stays_out_of_the_rows(versio
     shown = b""
     with (
         (tmp_path / "rows.csv").open("w") as rows,
-        subprocess.Popen(command, cwd=REPOSITORY, stdout=rows, stderr=theirs) as process,
+        subprocess.Popen(program, cwd=REPOSITORY, stdout=rows, stderr=theirs) as process,
     ):
         os.close(theirs)
         with contextlib.suppress(OSError):  # Linux tells the end of a terminal so
             while chunk := os.read(ours, 4096):
                 shown += chunk
         os.close(ours)
-        assert process.wait() == predict.PREDICTED, shown
+        assert process.wait() == command.DONE, shown
     text = (tmp_path / "rows.csv").read_text()
     assert [row["file"] for row in csv.DictReader(io.StringIO(text))] == [
         str(tmp_path / "in" / name) for name in ("a.png", "b.jpg")
@@ -434,12 +434,12 @@ def test_it_needs_neither_tfx_nor_keras_and_its_bar_stays_out_of_the_rows(versio
 
 def test_ctrl_c_ends_it_at_once_with_whole_rows(version: Path, tmp_path: Path) -> None:
     listed = _write(tmp_path / "list", f"{_write(tmp_path / 'a.png')}\n".encode() * 100_000)
-    command = [sys.executable, "-m", "pipeline.predict", "-", "--model", str(version), "--format", "jsonl"]
+    program = [sys.executable, "-m", "pipeline.predict", "-", "--model", str(version), "--format", "jsonl"]
     with (
         listed.open() as stdin,
         (tmp_path / "errors").open("w+") as errors,
         subprocess.Popen(
-            command,
+            program,
             cwd=REPOSITORY,
             stdin=stdin,
             stdout=subprocess.PIPE,
@@ -453,7 +453,7 @@ def test_ctrl_c_ends_it_at_once_with_whole_rows(version: Path, tmp_path: Path) -
         first = process.stdout.readline()
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
-        assert process.wait() == predict.INTERRUPTED
+        assert process.wait() == command.INTERRUPTED
     assert (tmp_path / "errors").read_text() == "interrupted\n"
     assert 1 <= len(_rows(first + rest)) < 100_000
 
@@ -464,7 +464,7 @@ def test_a_reader_that_leaves_ends_it_quietly(run: Run, tmp_path: Path, monkeypa
     with open(writer, "w") as stdout:
         monkeypatch.setattr(sys, "stdout", stdout)
         code, _, err = run(_write(tmp_path / "a.png"))
-    assert (code, err) == (predict.FAILED, "")
+    assert (code, err) == (command.FAILED, "")
 
 
 def test_rows_that_find_no_room_are_one_line_and_code_1(
@@ -473,4 +473,4 @@ def test_rows_that_find_no_room_are_one_line_and_code_1(
     with open("/dev/full", "w") as stdout:
         monkeypatch.setattr(sys, "stdout", stdout)
         code, _, err = run(_write(tmp_path / "a.png"))
-    assert (code, err) == (predict.FAILED, "error: [Errno 28] No space left on device\n")
+    assert (code, err) == (command.FAILED, "error: [Errno 28] No space left on device\n")

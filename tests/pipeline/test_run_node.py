@@ -68,6 +68,22 @@ def test_what_cannot_run_is_told_in_one_line(
     assert line.startswith(f"error: {message}")
 
 
+def test_a_full_disk_is_told_as_a_run_tells_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fill(*_: Any) -> None:
+        try:
+            os.write(os.open("/dev/full", os.O_WRONLY), b"x")
+        except OSError as error:
+            raise RuntimeError("Beam failed") from error
+
+    monkeypatch.setattr(run_node, "_run", fill)
+    metadata = f"sqlite://{tmp_path}/metadata.db"
+    assert run_node.main(_arguments(pipeline_root=str(tmp_path), metadata=metadata)) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("error: Trainer failed: no space left on '")
+
+
 def test_weights_are_fetched_into_the_pipeline_root_unless_the_image_has_some(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

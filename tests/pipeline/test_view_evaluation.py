@@ -421,7 +421,7 @@ def test_the_command_opens_the_page_and_ends_by_ctrl_c(evaluated: Evaluated, tmp
         with browser.visit(address) as visit:
             assert "Overall" in _rows(visit, "#slicing-0 tfma-metrics-table table")
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == view_evaluation.ENDED
+        assert process.wait(timeout=60) == command.DONE
         assert not process.stdout.read()
     finally:
         process.kill()

@@ -21,7 +21,7 @@ from components.bulk_inferrer import executor
 from components.bulk_inferrer.driver import fingerprint
 from modeling.prediction_formats import File
 from modeling.predictor import Predictor
-from pipeline import predict
+from pipeline import command, predict
 
 if TYPE_CHECKING:
     from tfx.types import Artifact
@@ -86,7 +86,7 @@ def test_predictions_are_those_of_the_command_on_the_same_files(
 
     served = f"{model.uri}/Format-Serving"
     monkeypatch.chdir(tmp_path / "new")
-    assert predict.main([*pictures, "--model", served, "--format", "csv"]) == predict.INCOMPLETE
+    assert predict.main([*pictures, "--model", served, "--format", "csv"]) == command.INCOMPLETE
     assert Path(result.uri, "predictions.csv").read_text() == capfd.readouterr().out
     assert _counts(result) == (6, 4, 2)
     assert result.get_string_custom_property("model") == served
