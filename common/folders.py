@@ -8,6 +8,20 @@ from collections.abc import Iterator
 
 from common.errors import UserError
 
+HIDDEN = "hidden, or a file of the system"  # of what `walk` finds: not meant to be a picture
+
+# What desktops, archives and network drives leave in folders, in lower case. Most of the rest begins with a dot.
+_SYSTEM_NAMES = {
+    "$recycle.bin",
+    "@eadir",
+    "__macosx",
+    "desktop.ini",
+    "ehthumbs.db",
+    "icon\r",
+    "system volume information",
+    "thumbs.db",
+}
+
 
 def check(path: str, name: str, expected: str) -> str:
     """Makes sure that a folder is there and that its path can be stored.
@@ -33,16 +47,16 @@ def check(path: str, name: str, expected: str) -> str:
     return path
 
 
-def walk(root: str, folder: str, *, hidden: bool = True) -> Iterator[tuple[str, str]]:
+def walk(root: str, folder: str) -> Iterator[tuple[str, str]]:
     """Every file of a folder at any depth, by folder and name. Links are followed as long as they stay in the root.
 
     Args:
       root: absolute.
       folder: relative to the root, at most two levels below it; empty for the root itself.
-      hidden: whether names that begin with a dot count, of files and of folders.
 
     Yields:
-      The path, relative to the root with slashes, and why there is nothing to open; empty where there may be a picture.
+      The path, relative to the root with slashes, and why there is nothing to open: `HIDDEN` for a file, or a folder
+      with all that is in it, that `is_hidden`; empty where there may be a picture.
 
     Raises:
       UserError: a folder cannot be listed.
@@ -59,10 +73,10 @@ def walk(root: str, folder: str, *, hidden: bool = True) -> Iterator[tuple[str, 
         if entry is None:
             stack.pop()
             continue
-        if not hidden and entry.name.startswith("."):
-            continue
         path = os.path.join(inside, entry.name)
-        if entry.is_symlink() and leads_out(entry.path, root):
+        if is_hidden(entry.name):
+            yield path, HIDDEN
+        elif entry.is_symlink() and leads_out(entry.path, root):
             yield path, "a link that leaves the folder of pictures"
         elif is_dir(entry):
             target = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real, entry.name)
@@ -89,6 +103,16 @@ def entries(path: str) -> list[os.DirEntry[str]]:
             return sorted(found, key=lambda entry: entry.name)
     except OSError as error:
         raise UserError(f"cannot list the folder {path!r}: {error.strerror}") from error
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is none of the user's pictures: it begins with a dot, or belongs to the system."""
+    return name.startswith(".") or is_system(name)
+
+
+def is_system(name: str) -> bool:
+    """Whether a file or folder is one that a system leaves beside pictures without hiding it, such as Thumbs.db."""
+    return name.lower() in _SYSTEM_NAMES
 
 
 def is_dir(entry: os.DirEntry[str]) -> bool:

@@ -2,9 +2,9 @@
 
     python -m pipeline.predict PATH... [--model DIR] [--format table|csv|jsonl] [--top K]
 
-The rows come in the order of the command line: the class that the model finds most probable, its probability, and,
-where the file could not be predicted, why. Pictures go through what ingestion does to them, so that any format,
-orientation and depth which it takes is predicted as it would have been evaluated.
+The rows come in the order in which the command line first leads to each file: the class that the model finds most
+probable, its probability, and, where the file could not be predicted, why. Pictures go through what ingestion does to
+them, so that any format, orientation and depth which it takes is predicted as it would have been evaluated.
 """
 
 import argparse
@@ -34,7 +34,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         nargs="+",
         help="a file; a folder, of which every file at any depth counts but hidden ones; a quoted pattern such as "
-        "'pictures/**/*.jpg'; or -: reads paths of files from standard input, one a line or each ended by a NUL",
+        "'pictures/**/*.jpg'; or -: reads paths of files from standard input, one a line or each ended by a NUL. "
+        "A file gets one row, however many arguments lead to it; a list from standard input gets a row a line",
     )
     parser.add_argument(
         "--model",

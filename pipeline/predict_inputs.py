@@ -3,12 +3,14 @@
 Imports nothing heavy: a mistake is told before TensorFlow is loaded.
 """
 
+import codecs
 import glob
 import os
 from collections.abc import Iterable, Iterator
+from pathlib import PurePath
 from typing import BinaryIO
 
-from common import versions
+from common import folders, versions
 from common.errors import UserError
 from modeling.prediction_formats import File
 
@@ -19,15 +21,21 @@ _SAVED_MODEL = "saved_model.pb"
 def find_files(paths: Iterable[str], stdin: BinaryIO) -> list[File]:
     """Finds the files, in the order in which they are named and, within a folder or pattern, by name.
 
+    A file that several of the paths lead to comes once, where it is first found; a link to it is a file of its own.
+    What `stdin` lists comes line for line, whatever else leads to it.
+
     Args:
-      paths: files; folders, of which every file at any depth counts, but for names that begin with a dot and what is
+      paths: files; folders, of which every file at any depth counts, but for those that `folders.is_hidden` and what is
         behind links to folders; patterns with `*`, `?`, `[...]` and `**`; `-` for paths of files read from `stdin`.
-      stdin: paths that end in a NUL each or, where there is no NUL, in a line break.
+      stdin: paths that end in a NUL each or, where there is no NUL, in a line break, which may be Windows' own.
 
     Raises:
       UserError: nothing that is named is there.
     """
-    files = [file for path in paths for file in (_listed(stdin) if path == STDIN else _named(path))]
+    files: list[File] = []
+    seen: set[str] = set()
+    for path in paths:
+        files += _listed(stdin) if path == STDIN else _unseen(_named(path), seen)
     if not files:
         raise UserError("standard input: got no path, expected one a line")
     if all(file.problem for file in files):
@@ -59,19 +67,39 @@ def find_model(folder: str) -> str:
 
 
 def _listed(stdin: BinaryIO) -> list[File]:
-    data = stdin.read()
-    paths = data.split(b"\0" if b"\0" in data else b"\n")
+    data = stdin.read().removeprefix(codecs.BOM_UTF8)
+    paths = data.split(b"\0") if b"\0" in data else [line.removesuffix(b"\r") for line in data.split(b"\n")]
     return [File(os.fsdecode(path)) for path in paths if path]
+
+
+def _unseen(files: Iterable[File], seen: set[str]) -> Iterator[File]:
+    """Those whose place in the file system, with links to their folder followed, is not among the seen; adds it."""
+    for file in files:
+        folder, name = os.path.split(file.path)
+        place = os.path.join(os.path.realpath(folder), name)
+        if place not in seen:
+            seen.add(place)
+            yield file
 
 
 def _named(argument: str) -> Iterator[File]:
     path = os.path.expanduser(argument)
     # A name may look like a pattern.
-    starts = [path] if os.path.lexists(path) else sorted(glob.glob(path, recursive=True))
+    starts = [path] if os.path.lexists(path) else _matches(path)
     if not starts:
         yield File(argument, "no such file")
     for start in starts:
         yield from list(_below(start)) or [File(start, "a folder without a file")]
+
+
+def _matches(pattern: str) -> list[str]:
+    """What a pattern finds, but for files of the system that it does not name; `glob` itself leaves out hidden ones."""
+    named = PurePath(pattern).parts
+    return [
+        path
+        for path in sorted(glob.glob(pattern, recursive=True))
+        if not any(folders.is_system(part) and part not in named for part in PurePath(path).parts)
+    ]
 
 
 def _below(start: str) -> Iterator[File]:
@@ -87,7 +115,7 @@ def _below(start: str) -> Iterator[File]:
         except OSError as error:
             yield File(path, f"cannot be listed: {error.strerror}")
             continue
-        todo += [os.path.join(path, name) for name in names if not name.startswith(".")]
+        todo += [os.path.join(path, name) for name in names if not folders.is_hidden(name)]
 
 
 def _holds_model(folder: str) -> bool:

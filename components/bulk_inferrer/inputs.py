@@ -9,7 +9,7 @@ from modeling.prediction_formats import File
 
 
 def find(root: str) -> list[File]:
-    """Finds the files at any depth, but for names that begin with a dot; links are followed where they stay inside.
+    """Finds the files at any depth, but for those that `folders.is_hidden`; links are followed where they stay inside.
 
     Args:
       root: the folder.
@@ -21,7 +21,7 @@ def find(root: str) -> list[File]:
       UserError: the folder is missing or empty, or cannot be listed.
     """
     root = folders.check(root, "infer folder", expected="a folder of pictures")
-    files = [File(path, problem) for path, problem in folders.walk(root, "", hidden=False)]
+    files = [File(path, problem) for path, problem in folders.walk(root, "") if problem != folders.HIDDEN]
     if not files:
         raise UserError(f"infer folder {root!r} holds no file; expected pictures, at any depth")
     return files

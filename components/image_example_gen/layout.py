@@ -49,21 +49,24 @@ class Layout(NamedTuple):
       root: the folder, absolute.
       splits: the splits that have a folder; "train" alone where there are no split folders.
       classes: the classes of train, sorted by code points: the index is the class id.
-      files: every file, sorted by folder and name.
+      files: every file but the ignored, sorted by folder and name.
+      ignored: paths of hidden files and folders and those of the system, as `folders.is_hidden` has it; no part of the
+        data set.
     """
 
     root: str
     splits: list[str]
     classes: list[str]
     files: list[File]
+    ignored: list[str]
 
 
 def find(root: str) -> Layout:
     """Finds the pictures' files.
 
     Split folders may have any case and are called train or training_set; eval, val, valid or validation; test
-    or test_set. Files count at any depth of a class folder. Folders above the classes whose names begin with
-    a dot are no classes. Links are followed as long as they stay inside the root.
+    or test_set. Files count at any depth of a class folder; hidden files and folders, and those of the system,
+    are ignored at any depth. Links are followed as long as they stay inside the root.
 
     Args:
       root: the data folder.
@@ -82,8 +85,10 @@ def find(root: str) -> Layout:
     ]
     if "" not in split_folders.values():
         files = [*_loose_files(root, "", TRAIN), *files]
+    ignored = [file.path for file in files if file.problem == folders.HIDDEN]
+    files = [file for file in files if file.problem != folders.HIDDEN]
     _check_train_files(root, classes[TRAIN], files)
-    return Layout(root, list(split_folders), classes[TRAIN], files)
+    return Layout(root, list(split_folders), classes[TRAIN], files, ignored)
 
 
 def check_tested(layout: Layout, class_names: Iterable[str], setting: str) -> None:
@@ -122,7 +127,7 @@ def check_unchanged(layout: Layout) -> None:
         now = find(layout.root)
     except UserError as error:
         raise UserError(f"the data folder went away while it was read: {error}") from error
-    if now != layout:
+    if now.files != layout.files:
         raise UserError(f"data folder {layout.root!r} changed while it was read; run again when it is at rest")
 
 
@@ -192,13 +197,18 @@ def _check_train_files(root: str, classes: list[str], files: list[File]) -> None
 
 
 def _folders(path: str) -> list[str]:
-    return [entry.name for entry in folders.entries(path) if folders.is_dir(entry) and not entry.name.startswith(".")]
+    return [
+        entry.name for entry in folders.entries(path) if folders.is_dir(entry) and not folders.is_hidden(entry.name)
+    ]
 
 
 def _loose_files(root: str, folder: str, split: str) -> Iterator[File]:
     for entry in folders.entries(os.path.join(root, folder)):
-        if not folders.is_dir(entry):
-            yield File(os.path.join(folder, entry.name), split, "", "not in a class folder")
+        path = os.path.join(folder, entry.name)
+        if folders.is_hidden(entry.name):
+            yield File(path, split, "", folders.HIDDEN)
+        elif not folders.is_dir(entry):
+            yield File(path, split, "", "not in a class folder")
 
 
 def _class_files(root: str, folder: str, split: str, classes: list[str]) -> Iterator[File]:

@@ -157,6 +157,48 @@ def test_folders_are_searched_to_the_bottom_and_in_order(tmp_path: Path, monkeyp
     assert _found("b", "a.png", ".hidden.png") == ["b/a/1.png", "b/c.txt", "b/z.png", "a.png", ".hidden.png"]
 
 
+def test_what_systems_leave_in_folders_is_predicted_only_if_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("b/1.png", "b/Thumbs.db", "b/deep/desktop.ini", "b/__MACOSX/._1.png", "b/__MACOSX/1.png"):
+        _write(Path(name), b"")
+    for argument in ("b", "b/*", "b/**", "b/**/*"):
+        assert _found(argument) == ["b/1.png"], argument
+    assert _found("b/Thumbs.db", "b/__MACOSX") == ["b/Thumbs.db", "b/__MACOSX/1.png"]
+    assert _found("b/__MACOSX/*.png") == ["b/__MACOSX/1.png"]
+
+
+def test_each_file_is_found_once_where_it_is_first_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("b/a/1.png", "b/a/2.png", "b/z.png"):
+        _write(Path(name), b"")
+    whole = ["b/a/1.png", "b/a/2.png", "b/z.png"]
+    for argument in ("b", "b/", "b/**", "b/**/*", "b/**/**", "./b"):
+        assert [os.path.normpath(path) for path in _found(argument)] == whole, argument
+    assert _found("b/*/1.png", "b", "b/a", "b/z.png", "b/a/../a/2.png", str(tmp_path / "b")) == whole
+    assert _found("b/z.png", "b/./z.png", "b") == ["b/z.png", "b/a/1.png", "b/a/2.png"]
+    assert find_files(["b", "no.png", "no.png"], io.BytesIO()).count(File("no.png", "no such file")) == 1
+
+
+def test_a_link_is_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a/1.png", "b/deep/2.png", "2.png"):
+        _write(Path(name), b"")
+    Path("link.png").symlink_to("a/1.png")
+    Path("linked").symlink_to("b/deep")
+    assert _found("a/1.png", "link.png", "a") == ["a/1.png", "link.png"]
+    # Through the link, the folder above is b, though the path reads otherwise.
+    assert _found("2.png", "linked/../deep/2.png", "linked") == ["2.png", "linked/../deep/2.png"]
+
+
+def test_a_loop_of_links_multiplies_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    _write(Path("b/1.png"), b"")
+    Path("b/again").symlink_to("..")
+    assert [path for path in _found("**/*") if path.endswith(".png")] == ["b/1.png"]
+
+
 def test_quoted_patterns_are_expanded_unless_a_file_is_called_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,7 +215,15 @@ def test_quoted_patterns_are_expanded_unless_a_file_is_called_so(
 
 def test_standard_input_lists_files_by_lines_or_nuls() -> None:
     assert _found("a", "-", "b", stdin=b"x y\n[z]\n\n") == ["x y", "[z]"]
+    assert _found("-", stdin=b"\xef\xbb\xbfx y\r\n[z]\r\n\r\nlast") == ["x y", "[z]", "last"]
+    assert _found("-", stdin=b"a\r\0b\r\n\0") == ["a\r", "b\r\n"]
     assert _found("-", stdin=b"two\nlines\0\xff.png\0") == ["two\nlines", "\udcff.png"]
+
+
+def test_a_list_has_a_row_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    _write(Path("a.png"), b"")
+    assert _found("a.png", "-", "a.png", stdin=b"a.png\na.png\nb.png\n") == ["a.png", "a.png", "a.png", "b.png"]
 
 
 def test_what_is_named_and_holds_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

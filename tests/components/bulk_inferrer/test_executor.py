@@ -107,7 +107,7 @@ def test_every_file_has_its_row_whatever_it_is_called(model: "Model", tmp_path: 
     new = tmp_path / "new"
     outside = _write(tmp_path / "outside" / "secret.png")
     pictures = [_HOSTILE, "-1.png", "ねこ.png", "x" * 251 + ".png", "a/b/c/\\u0041.png"]
-    for name in (*pictures, ".hidden.png", ".git/x.png", "a/.DS_Store"):
+    for name in (*pictures, ".hidden.png", ".git/x.png", "a/.DS_Store", "a/Thumbs.db", "__MACOSX/x.png"):
         _write(Path(os.fsdecode(os.fsencode(str(new / name)))))
     (new / "link.png").symlink_to(outside)
     (new / "links").symlink_to(outside.parent)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import UserError
-from components.image_example_gen.layout import File, Layout, check_tested, find
+from components.image_example_gen.layout import File, Layout, check_tested, check_unchanged, find
 
 
 def _fill(root: Path, *paths: str) -> Path:
@@ -20,18 +20,18 @@ def _problems(layout: Layout) -> dict[str, str]:
 
 
 def test_class_folders_alone_are_the_train_split(tmp_path: Path):
-    _fill(tmp_path, "b/2.png", "b/10.png", "a/deep/er/1.png", "a/.DS_Store", "C/1.png")
+    _fill(tmp_path, "b/2.png", "b/10.png", "a/deep/er/1.png", "C/1.png")
     assert find(str(tmp_path)) == Layout(
         root=str(tmp_path),
         splits=["train"],
         classes=["C", "a", "b"],
         files=[
             File("C/1.png", "train", "C"),
-            File("a/.DS_Store", "train", "a"),
             File("a/deep/er/1.png", "train", "a"),
             File("b/10.png", "train", "b"),
             File("b/2.png", "train", "b"),
         ],
+        ignored=[],
     )
 
 
@@ -53,6 +53,43 @@ def test_split_folders_go_by_their_usual_names(tmp_path: Path, folders: list[str
     assert layout.classes == ["a", "b"]
     assert {file.split for file in layout.files} == set(splits)
     assert len(layout.files) == 2 * len(splits)
+
+
+def test_hidden_and_system_files_are_left_out_at_any_depth_and_told(tmp_path: Path):
+    ignored = [
+        ".net",
+        "Thumbs.db",
+        "__MACOSX",
+        "train/$RECYCLE.BIN",
+        "train/.DS_Store",
+        "train/a/._1.png",
+        "train/a/.ipynb_checkpoints",
+        "train/a/deep/@eaDir",
+        "train/a/deep/DESKTOP.INI",
+        "train/b/Icon\r",
+    ]
+    folders = {".net", "__MACOSX", "train/$RECYCLE.BIN", "train/a/.ipynb_checkpoints", "train/a/deep/@eaDir"}
+    _fill(tmp_path, *(f"{path}/1.png" if path in folders else path for path in ignored))
+    _fill(tmp_path, "train/a/deep/1.png", "train/b/1.png", "train/b/desktop.ini.png")
+    layout = find(str(tmp_path))
+    assert [file.path for file in layout.files] == ["train/a/deep/1.png", "train/b/1.png", "train/b/desktop.ini.png"]
+    assert layout.classes == ["a", "b"]
+    assert layout.ignored == ignored
+
+
+def test_a_class_of_hidden_files_alone_has_no_file_to_train_on(tmp_path: Path):
+    _fill(tmp_path, "a/1.png", "b/.DS_Store", "b/Thumbs.db")
+    with pytest.raises(UserError, match="the class 'b' has no file to train on"):
+        find(str(tmp_path))
+
+
+def test_a_hidden_file_that_comes_or_goes_is_no_change(tmp_path: Path):
+    layout = find(str(_fill(tmp_path, "a/1.png", "b/1.png")))
+    _fill(tmp_path, "a/.DS_Store")
+    check_unchanged(layout)
+    _fill(tmp_path, "a/2.png")
+    with pytest.raises(UserError, match="changed while it was read"):
+        check_unchanged(layout)
 
 
 def test_hidden_folders_are_no_classes_and_loose_files_are_told(tmp_path: Path):
