@@ -6,6 +6,7 @@ back.
 """
 
 import re
+from collections.abc import Sequence
 
 _SPECIAL = re.compile("[\\\\\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _FORMULA = re.compile("\\s*[-=+@\uff0d\uff1d\uff0b\uff20]|[\t\r]")
@@ -19,6 +20,12 @@ def escape(name: str) -> str:
     and undecodable bytes.
     """
     return _SPECIAL.sub(lambda match: f"\\u{ord(match[0]):04x}", name)
+
+
+def first_few(names: Sequence[str], most: int = 5) -> str:
+    """Some names, escaped, in one line: "a, b, c" or, of more, "a, b, c, d, e and 7 more"."""
+    few = ", ".join(map(escape, names[:most]))
+    return f"{few} and {len(names) - most} more" if len(names) > most else few
 
 
 def unescape(text: str) -> str:

@@ -14,7 +14,9 @@ from common import escaping, progress
 from common.errors import UserError
 from components import report
 from components.bulk_inferrer import inputs
+from components.image_example_gen import layout
 from modeling import weights
+from modeling.training_results import KEPT, UNDONE
 from pipeline import config as configuration
 from pipeline import run_folders
 from pipeline.command import BAD_INPUT as BAD_INPUT  # by these names, this module's exit codes
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 PUBLISHED = DONE
 
+_STAGE_2 = {KEPT: "kept", UNDONE: "undone: it did not lower the loss on eval, so the model is that of stage 1"}
 _FOLDERS = ("logs", "pipeline", "serving")
 _WRITTEN = (*_FOLDERS, "config.yaml", "run_summary.json", report.FILE_NAME, faults.METADATA_FILE)
 
@@ -64,12 +67,12 @@ def _start(options: argparse.Namespace) -> int:
             faults.check_room(output)
             data = Path(config.data).resolve() if config.data else write_sample(output / "sample_data")
         faults.check_metadata(output)
-        run_folders.check_data(config, str(data))
+        found = run_folders.check_data(config, str(data))
         if config.infer is not None:
             infer = str(Path(config.infer).resolve())
             inputs.find(infer)
             config = config.model_copy(update={"infer": infer})
-        return _run(config, data, output)
+        return _run(config, found, output)
 
 
 def _check_writable(output: Path) -> None:
@@ -79,16 +82,16 @@ def _check_writable(output: Path) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
-def _run(config: configuration.Config, data: Path, output: Path) -> int:
+def _run(config: configuration.Config, data: layout.Layout, output: Path) -> int:
     log = output / "logs" / f"{datetime.datetime.now():%Y-%m-%dT%H-%M-%S}.log"
     screen = Screen()
-    screen.line(f"pictures   {data}")
+    _show_data(data, screen)
     screen.line(f"log        {log}")
     screen.line()
     try:
         with output_to(log):
             try:
-                summary = _run_steps(config, data, output, screen)
+                summary = _run_steps(config, data.root, output, screen)
             except Exception:
                 traceback.print_exc()  # into the log
                 raise
@@ -103,7 +106,7 @@ def _run(config: configuration.Config, data: Path, output: Path) -> int:
     return PUBLISHED if summary.blessed else NOT_BLESSED
 
 
-def _run_steps(config: configuration.Config, data: Path, output: Path, screen: Screen) -> "Summary":
+def _run_steps(config: configuration.Config, data: str, output: Path, screen: Screen) -> "Summary":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     # TensorFlow imports the code that it generates from the folder for temporary files, and would leave bytecode there.
     sys.dont_write_bytecode = True
@@ -124,7 +127,7 @@ def _run_steps(config: configuration.Config, data: Path, output: Path, screen: S
     pipeline_root = str(output / "pipeline")
     pipeline = create_pipeline(
         config,
-        data=str(data),
+        data=data,
         pipeline_root=pipeline_root,
         serving=str(output / "serving"),
         metadata=connection,
@@ -148,6 +151,13 @@ def _run_steps(config: configuration.Config, data: Path, output: Path, screen: S
     return summarize(runner.steps, connection)
 
 
+def _show_data(data: layout.Layout, screen: Screen) -> None:
+    screen.line(f"pictures   {data.root}")
+    screen.line(f"classes    {len(data.classes)}: {escaping.first_few(data.classes)}")
+    if data.ignored:
+        screen.line(f"ignored    {escaping.first_few(data.ignored)}: hidden, or files of the system")
+
+
 def _show(summary: "Summary", output: Path, screen: Screen) -> None:
     files = summary.files
     screen.line()
@@ -161,6 +171,8 @@ def _show(summary: "Summary", output: Path, screen: Screen) -> None:
         screen.line(f"leakage    {files['leakage']} held-out {pictures} like a training picture: {table}")
     for split, metrics in summary.metrics.items():
         screen.line(f"{split:<10} accuracy {metrics['accuracy']:.4f}, loss {metrics['loss']:.4f}")
+    if summary.fine_tuning in _STAGE_2:
+        screen.line(f"stage 2    {_STAGE_2[summary.fine_tuning]}")
     for check in summary.gate:
         sign = ">=" if check["passed"] else "<"
         where = f"{check['metric']} on {escaping.escape(check['slice'])}"

@@ -41,17 +41,22 @@ def check_apart(option: str, output: str, pictures: Mapping[str, str], inside: C
             )
 
 
-def check_data(config: Config, data: str) -> None:
+def check_data(config: Config, data: str) -> layout.Layout:
     """Makes sure that a data folder can be what the settings take it for.
 
     Args:
       config: the settings.
       data: the folder.
 
+    Returns:
+      What it holds.
+
     Raises:
       UserError: it is missing, is laid out otherwise, or lacks test pictures of a class that the gate looks at.
     """
-    layout.check_tested(layout.find(data), config.gate.slices, "gate.slices")
+    found = layout.find(data)
+    layout.check_tested(found, config.gate.slices, "gate.slices")
+    return found
 
 
 def _is_in(path: str, folder: str) -> bool:

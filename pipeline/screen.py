@@ -135,5 +135,5 @@ def dropping(descriptor: int, encoding: str) -> io.TextIOWrapper:
 
 
 def _duration(seconds: float) -> str:
-    minutes, rest = divmod(seconds, 60)
+    minutes, rest = divmod(round(seconds, 1), 60)  # rounded first: 119.97 s are two minutes
     return f"{int(minutes)}m {rest:04.1f}s" if minutes else f"{rest:.1f}s"

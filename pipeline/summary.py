@@ -16,6 +16,7 @@ from components import report
 from components.bulk_inferrer import executor as bulk_inferrer
 from modeling import evaluations
 from modeling.evaluations import BASELINE_NOTE
+from modeling.training_results import TrainingResults
 from pipeline.engine.runner import Step
 
 FILE_NAME = "run_summary.json"
@@ -55,6 +56,7 @@ class Summary(NamedTuple):
         are used look like training pictures.
       steps: name, state and seconds of each step.
       classes: class names by class id.
+      fine_tuning: what became of stage 2: "kept", "undone" where it did not lower the loss on eval, or "off".
       examples: folder of the examples, with quarantine.csv, duplicates.csv and leakage.csv.
       model: folder of the trained model.
       training: folder of history.csv and the TensorBoard logs.
@@ -70,6 +72,7 @@ class Summary(NamedTuple):
     files: dict[str, int]
     steps: list[dict[str, Any]]
     classes: list[str]
+    fine_tuning: str
     examples: str
     model: str
     training: str
@@ -90,18 +93,22 @@ def summarize(steps: Iterable[Step], connection: metadata_store_pb2.ConnectionCo
     pushed = outputs["Pusher"]["pushed_model"]
     evaluation = outputs["Evaluator"]["evaluation"]
     training = outputs["Trainer"]["model_run"].uri
-    metrics = json.loads((Path(training) / "metrics.json").read_text())
+    trained = TrainingResults.read(training)
     test = evaluations.overall_metrics(evaluation.uri)
-    metrics["test"] = {name: test[name] for name in ("accuracy", "loss")}
     return Summary(
         blessed=outputs["Evaluator"]["blessing"].get_int_custom_property("blessed") == 1,
         pushed_to=pushed.get_string_custom_property("pushed_destination") or None,
-        metrics=metrics,
+        metrics={
+            "train": trained.train,
+            "eval": trained.eval,
+            "test": {name: test[name] for name in ("accuracy", "loss")},
+        },
         gate=[check._asdict() for check in evaluations.checks(evaluation.uri)],
         baseline_note=evaluation.get_string_custom_property(BASELINE_NOTE),
         files={key: int(examples.get_int_custom_property(key)) for key in _FILES},
         steps=[{"name": step.name, "state": step.state, "seconds": step.seconds} for step in steps],
         classes=labels.read_labels(examples.uri),
+        fine_tuning=trained.fine_tuning,
         examples=examples.uri,
         model=outputs["Trainer"]["model"].uri,
         training=training,

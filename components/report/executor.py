@@ -24,6 +24,7 @@ from modeling import evaluations, probabilities
 from modeling.evaluations import BASELINE_NOTE
 from modeling.features import FeaturesInfo
 from modeling.saliency import Saliency
+from modeling.training_results import UNDONE, TrainingResults
 
 _LIBRARIES = ("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "apache-beam", "pillow")
 _MAX_CURVES = 8
@@ -67,6 +68,7 @@ def _render(inputs: dict[str, types.Artifact], configuration: str, step_seconds:
         loss=evaluations.overall_metrics(evaluation.uri)["loss"],
         classes=classes,
         comparison=comparison,
+        is_stage_2_undone=TrainingResults.read(inputs["model_run"].uri).fine_tuning == UNDONE,
         curves=charts.learning_curves(_history(inputs["model_run"].uri)),
         matrix=evaluations.confusion_matrix(evaluation.uri, len(classes)),
         class_rows=class_rows,

@@ -10,6 +10,7 @@ import tensorflow as tf
 from common import progress, unfinished
 from components.trainer.batches import Features
 from components.trainer.checkpoint import Checkpoint, Rows
+from modeling.training_results import TrainingResults
 
 _LOSS = "sparse_categorical_crossentropy"
 _COLUMNS = ("stage", "epoch", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
@@ -121,9 +122,10 @@ class _Recorder(keras.callbacks.Callback):
         self._rows.append({**self._fixed, "epoch": epoch + 1, **(logs or {}), "seconds": seconds})
 
 
-def evaluate(model: keras.Model, data: Features, family: str) -> dict[str, dict[str, float]]:
+def evaluate(model: keras.Model, data: Features, family: str) -> TrainingResults:
     """Loss and accuracy of a compiled model on the train and eval splits, first view, without dropout."""
-    return {
-        split: dict(zip(("loss", "accuracy"), model.evaluate(data.in_order(split, family), verbose=0), strict=True))
+    train, held_out = (
+        dict(zip(("loss", "accuracy"), model.evaluate(data.in_order(split, family), verbose=0), strict=True))
         for split in ("train", "eval")
-    }
+    )
+    return TrainingResults(train, held_out)

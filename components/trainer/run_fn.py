@@ -1,9 +1,8 @@
 """Trains the head, then the end of the backbone with it, and exports the classifier; TFX's hook."""
 
-import json
 import os
 import tempfile
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -14,6 +13,7 @@ from components.trainer import fit
 from components.trainer.batches import Features
 from modeling import backbones, features, signatures, weights
 from modeling.head import build_head, on_feature_maps
+from modeling.training_results import KEPT, UNDONE, TrainingResults
 
 
 class Settings(NamedTuple):
@@ -80,11 +80,10 @@ def run_fn(fn_args: FnArgs) -> None:
         _class_weights(data.counts(len(names))) if settings.class_weights else None,
     )
     _stage_1(run, data, head, settings)
-    metrics = fit.evaluate(head, data, features.BOTTLENECKS)
+    results = fit.evaluate(head, data, features.BOTTLENECKS)
     if settings.fine_tune:
-        metrics = _stage_2(run, data, backbone, head, settings, metrics)
-    with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, "metrics.json"), "w") as file:
-        file.write(json.dumps(metrics, indent=2))
+        results = _stage_2(run, data, backbone, head, settings, results)
+    results.write(fn_args.model_run_dir)
 
     classifier = _classifier(backbone, data.info.backbone, head)
     signatures.export(classifier, fn_args.transform_graph_path, names, fn_args.serving_model_dir)
@@ -102,9 +101,9 @@ def _stage_2(
     backbone: keras.Model,
     head: keras.Model,
     settings: Settings,
-    before: dict[str, Any],
-) -> dict[str, Any]:
-    """Fine-tunes; goes back to stage 1's weights where validation got no better. Returns the metrics."""
+    before: TrainingResults,
+) -> TrainingResults:
+    """Fine-tunes; goes back to stage 1's weights, and results, where the validation loss rose."""
     index = data.info.fine_tune_index
     assert index is not None
     backbones.freeze_below(backbone, index)
@@ -116,10 +115,10 @@ def _stage_2(
     rate = settings.fine_tune_learning_rate
     run.fit(2, tuned, data, features.ACTIVATIONS, settings.fine_tune_epochs, rate, settings.mirror)
     after = fit.evaluate(tuned, data, features.ACTIVATIONS)
-    if after["eval"]["loss"] <= before["eval"]["loss"]:
-        return after
+    if after.eval["loss"] <= before.eval["loss"]:
+        return after._replace(fine_tuning=KEPT)
     tuned.set_weights(kept)
-    return before
+    return before._replace(fine_tuning=UNDONE)
 
 
 def _classifier(backbone: keras.Model, name: str, head: keras.Model) -> keras.Model:

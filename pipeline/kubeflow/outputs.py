@@ -97,10 +97,10 @@ def _files(artifacts: "Artifacts") -> dict[str, float]:
 
 
 def _training(artifacts: "Artifacts") -> dict[str, float]:
-    from tfx.dsl.io import fileio
+    from modeling.training_results import TrainingResults
 
-    with fileio.open(os.path.join(artifacts["model_run"].uri, "metrics.json")) as file:
-        by_split = json.load(file)
+    results = TrainingResults.read(artifacts["model_run"].uri)
+    by_split = {"train": results.train, "eval": results.eval}
     return {f"{split}_{name}": value for split, metrics in by_split.items() for name, value in metrics.items()}
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.escaping import csv_cell, escape, unescape
+from common.escaping import csv_cell, escape, first_few, unescape
 
 
 @given(st.text(st.characters(exclude_categories=[])))
@@ -19,6 +19,19 @@ def test_readable_names_stay_as_they_are(name: str):
 
 def test_no_name_can_turn_the_writing_direction_and_look_like_another():
     assert escape("cat\u202egnp.exe\u2066") == r"cat\u202egnp.exe\u2066"
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        ([], ""),
+        (["a"], "a"),
+        (["a\n", "b", "c"], r"a\u000a, b, c"),
+        (["a", "b", "c", "d", "e\x1b"], r"a, b, c and 2 more"),
+    ],
+)
+def test_of_many_names_the_first_few_are_shown(names: list[str], shown: str):
+    assert first_few(names, 3) == shown
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
-"""What a run says at its end of things that are not always there."""
+"""What a run says, at its start of the data and at its end of things that are not always there."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.local_run import _show
+from components.image_example_gen import layout
+from pipeline.local_run import _show, _show_data
 from pipeline.screen import Screen
 from pipeline.summary import Inference, Summary
 
@@ -21,6 +22,7 @@ def _lines(capfd: pytest.CaptureFixture[str], start: str, leakage: int = 0, **ch
         files={"found": 9, "used": 9, "duplicate": 0, "quarantined": 0, "leakage": leakage},
         steps=[],
         classes=[],
+        fine_tuning="off",
         examples="/examples",
         model="",
         training="",
@@ -28,6 +30,27 @@ def _lines(capfd: pytest.CaptureFixture[str], start: str, leakage: int = 0, **ch
     )
     _show(summary._replace(**changes), Path(), Screen())
     return [line for line in capfd.readouterr().out.splitlines() if line.startswith(start)]
+
+
+def test_the_classes_and_what_is_ignored_are_told_at_the_start(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a\x1b[2J/1.png", "b/1.png", ".net/1.png", "b/.DS_Store"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    _show_data(layout.find(str(tmp_path)), Screen())
+    for index in range(100):
+        (tmp_path / f"c{index:02d}").mkdir()
+        (tmp_path / f"c{index:02d}" / "1.png").touch()
+    _show_data(layout.find(str(tmp_path)), Screen())
+    assert capfd.readouterr().out.splitlines() == [
+        f"pictures   {tmp_path}",
+        r"classes    2: a\u001b[2J, b",
+        "ignored    .net, b/.DS_Store: hidden, or files of the system",
+        f"pictures   {tmp_path}",
+        r"classes    102: a\u001b[2J, b, c00, c01, c02 and 97 more",
+        "ignored    .net, b/.DS_Store: hidden, or files of the system",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -40,6 +63,18 @@ def _lines(capfd: pytest.CaptureFixture[str], start: str, leakage: int = 0, **ch
 )
 def test_leakage_is_told_where_there_is_any(leakage: int, lines: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     assert _lines(capfd, "leakage", leakage) == lines
+
+
+@pytest.mark.parametrize(
+    ("fine_tuning", "lines"),
+    [
+        ("off", []),
+        ("kept", ["stage 2    kept"]),
+        ("undone", ["stage 2    undone: it did not lower the loss on eval, so the model is that of stage 1"]),
+    ],
+)
+def test_what_became_of_stage_2_is_told(fine_tuning: str, lines: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    assert _lines(capfd, "stage 2", fine_tuning=fine_tuning) == lines
 
 
 @pytest.mark.parametrize(

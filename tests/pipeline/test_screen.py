@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from pipeline.screen import Screen
+
 REPOSITORY = Path(__file__).parents[2]
 
 _PROGRAM = """
@@ -62,6 +66,24 @@ def test_without_a_terminal_only_lines_are_printed(tmp_path: Path) -> None:
     )
     assert done.stdout == "A step               run     1m 15.2s\nback again\n"
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0.0s"),
+        (59.94, "59.9s"),
+        (59.96, "1m 00.0s"),
+        (119.94, "1m 59.9s"),
+        (119.97, "2m 00.0s"),
+        (5000, "83m 20.0s"),
+    ],
+)
+def test_a_duration_has_less_than_sixty_seconds_in_a_minute(
+    seconds: float, shown: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Screen().step("A step", "run", seconds)
+    assert capfd.readouterr().out == f"A step               run     {shown:>8}\n"
 
 
 _TO_A_FULL_DISK = """

@@ -21,6 +21,7 @@ from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEv
 from common import labels
 from modeling import evaluations, weights
 from modeling.backbones import build
+from modeling.training_results import UNDONE, TrainingResults
 
 IMG, BOLD, FORMULA = '"><img src=x onerror=alert(1)>', "<b>bold & $x^2$\n\u202e", "{{ 7 * 7 }}"
 
@@ -208,6 +209,19 @@ def test_the_same_inputs_give_the_same_page(run: Run, html: str, tmp_path: Path)
         run.examples, run.features, run.model, run.evaluated, tmp_path, configuration="seed: 0 # </pre><script>"
     )
     assert again.read_text() == html
+
+
+def test_it_says_that_stage_2_was_undone(run: Run, html: str, tmp_path: Path) -> None:
+    told = "Stage 2 was undone, as it did not lower the loss on eval"
+    assert told not in _text(html)
+    training = str(Path(run.model.uri).parent / "run")
+    results = TrainingResults.read(training)
+    results._replace(fine_tuning=UNDONE).write(training)
+    try:
+        page = steps.report(run.examples, run.features, run.model, run.evaluated, tmp_path, configuration="")
+    finally:
+        results.write(training)
+    assert told in _text(page.read_text())
 
 
 def _table(html: str, title: str) -> list[list[str]]:

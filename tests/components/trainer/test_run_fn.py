@@ -39,7 +39,7 @@ def _weights(model: Model) -> list[np.ndarray]:
     return keras.models.load_model(f"{model.uri}/model.keras").get_weights()
 
 
-def _metrics(model: Model) -> dict[str, dict[str, float]]:
+def _metrics(model: Model) -> dict[str, Any]:
     return json.loads((Path(model.uri).parent / "run" / "metrics.json").read_text())
 
 
@@ -113,6 +113,7 @@ def test_the_history_has_a_row_an_epoch_and_the_best_epoch_is_kept(
     assert [row["epoch"] for row in rows if row["stage"] == "2"] == ["1", "2"]
     best = min(float(row["val_loss"]) for row in rows)
     assert _metrics(model)["eval"]["loss"] == pytest.approx(best, abs=1e-4)
+    assert _metrics(model)["fine_tuning"] == "kept"
     evaluated = steps.read(examples, "eval")
     probabilities = _keras_probabilities(model, transform_graph, steps.images(evaluated))
     accuracy = (probabilities.argmax(axis=1) == steps.class_ids(evaluated)).mean()
@@ -137,6 +138,7 @@ def test_a_worse_stage_2_is_undone(features: Examples, transform_graph: Transfor
     best = {stage: min(float(row["val_loss"]) for row in rows if row["stage"] == stage) for stage in "12"}
     assert best["2"] > best["1"]
     assert _metrics(model)["eval"]["loss"] == pytest.approx(best["1"], abs=1e-4)
+    assert _metrics(model)["fine_tuning"] == "undone"
 
 
 def test_without_fine_tuning_only_the_head_is_trained(
