@@ -1,47 +1,63 @@
-"""The bases of drivers: what the launcher asks before it looks into the cache."""
+"""The base of drivers: what the launcher asks before it looks into the cache."""
 
-import abc
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
-from tfx.dsl.components.base import base_driver
+from tfx.dsl.components.base import base_driver, base_node
 from tfx.orchestration import metadata
 from tfx.orchestration.portable import base_driver as portable_base_driver
 from tfx.orchestration.portable import data_types
 from tfx.proto.orchestration import driver_output_pb2
+from tfx.utils import import_utils
 
-from common.hashing import FINGERPRINT
+from common import fingerprint
+
+CODE_FINGERPRINT = "code_fingerprint"
+# Parameters of TFX's own steps that hold the dotted name of a function of ours.
+_HOOKS = ("preprocessing_fn", "run_fn")
 
 
 class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
-    """Both of TFX's base classes: a component must name one of the first kind, and the launcher calls the second."""
+    """Adds what its result depends on, and only the machine that runs it can tell, to the parameters of a step.
+
+    The parameters are part of the cache's key. Every step's code is among them; a step that depends on more has a
+    driver of its own. Both of TFX's base classes are needed: a component must name one of the first kind, and the
+    launcher calls the second.
+    """
 
     def __init__(self, metadata_handle: metadata.Metadata) -> None:
         """Called by the launcher."""
         base_driver.BaseDriver.__init__(self, metadata_handle)
         portable_base_driver.BaseDriver.__init__(self, metadata_handle)
 
+    def run(self, execution_info: data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
+        """Called by the launcher before it looks into the cache; raises what `parameters` does."""
+        found = {CODE_FINGERPRINT: _code_fingerprint(execution_info), **self.parameters(execution_info)}
+        result = driver_output_pb2.DriverOutput()
+        for key, value in found.items():
+            result.exec_properties[key].string_value = value
+        return result
 
-class ContentDriver(Driver, abc.ABC):
-    """Lets the cache know a folder of pictures by its content.
-
-    Its fingerprint is added to the parameters, which are part of the cache's key. TFX's own is made of sizes and times:
-    a copied or touched folder would run everything again.
-    """
-
-    @abc.abstractmethod
-    def fingerprint(self, parameters: Mapping[str, Any]) -> str:
-        """The content's hash.
+    def parameters(self, execution_info: data_types.ExecutionInfo) -> Mapping[str, str]:
+        """What a step depends on besides its inputs, its parameters and its code.
 
         Args:
-          parameters: the step's.
+          execution_info: the step's inputs and parameters.
 
         Raises:
-          UserError: the folder is missing, or cannot be understood.
+          UserError: something cannot be found or understood.
         """
+        return {}
 
-    def run(self, execution_info: data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
-        """Called by the launcher before it looks into the cache; raises what `fingerprint` does."""
-        result = driver_output_pb2.DriverOutput()
-        result.exec_properties[FINGERPRINT].string_value = self.fingerprint(execution_info.exec_properties)
-        return result
+
+def complete(steps: Iterable[base_node.BaseNode]) -> None:
+    """Gives `Driver` to each step that has none of its own, TFX's steps among them."""
+    for step in steps:
+        if step.driver_class is base_driver.BaseDriver:
+            step.driver_class = Driver
+
+
+def _code_fingerprint(execution_info: data_types.ExecutionInfo) -> str:
+    component = import_utils.import_class_by_path(execution_info.pipeline_node.node_info.type.name)
+    parameters = execution_info.exec_properties
+    hooks = [parameters[key].rpartition(".")[0] for key in _HOOKS if parameters.get(key)]
+    return fingerprint.of_code(component.EXECUTOR_SPEC.executor_class.__module__, *hooks)

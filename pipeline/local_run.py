@@ -10,7 +10,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common import escaping, progress
+from common import escaping, fingerprint, progress
 from common.errors import UserError
 from components import report
 from components.bulk_inferrer import inputs
@@ -120,6 +120,7 @@ def _run_steps(config: configuration.Config, data: str, output: Path, screen: Sc
 
         if config.backbone.weights == "imagenet":
             weights.fetch(config.backbone.name, config.backbone.image_size)
+        fingerprint.of_code("pipeline.dag")  # what runs is the code as it is now, whatever becomes of its files
     if is_interrupted():  # some modules swallow what is raised while they are imported
         raise KeyboardInterrupt
 

@@ -68,7 +68,6 @@ _TRAINING = run_fn.Settings(
     mirror=True,
     weights="random",
     seed=0,
-    code_fingerprint="",
 )
 
 _next_id = iter(range(1, 1_000_000))
@@ -110,7 +109,7 @@ def ingest(data: Path, directory: Path, **changes: Any) -> Examples:
 def schema(directory: Path) -> Schema:
     """Runs ImageSchema."""
     made = artifact(Schema, directory)
-    ImageSchema.EXECUTOR_SPEC.executor_class().Do({}, {"schema": [made]}, {"code_fingerprint": ""})
+    ImageSchema.EXECUTOR_SPEC.executor_class().Do({}, {"schema": [made]}, {})
     return made
 
 

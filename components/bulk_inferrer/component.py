@@ -17,7 +17,6 @@ class BulkInferrerSpec(component_spec.ComponentSpec):
     PARAMETERS = {
         "data": component_spec.ExecutionParameter(type=str),
         "max_pixels": component_spec.ExecutionParameter(type=int),
-        "code_fingerprint": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
         "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
@@ -46,7 +45,6 @@ class BulkInferrer(base_beam_component.BaseBeamComponent):
         *,
         data: str,
         max_pixels: int,
-        code_fingerprint: str = "",
     ) -> None:
         """Declares the step.
 
@@ -56,7 +54,6 @@ class BulkInferrer(base_beam_component.BaseBeamComponent):
           baseline_model: the last blessed model, if any.
           data: the folder of pictures, absolute.
           max_pixels: a picture with more is refused before it is decoded, as in ingestion.
-          code_fingerprint: identifies the code that this step runs.
         """
         super().__init__(
             BulkInferrerSpec(
@@ -65,7 +62,6 @@ class BulkInferrer(base_beam_component.BaseBeamComponent):
                 baseline_model=baseline_model,
                 data=data,
                 max_pixels=max_pixels,
-                code_fingerprint=code_fingerprint,
                 inference_result=types.Channel(type=standard_artifacts.InferenceResult),
             )
         )

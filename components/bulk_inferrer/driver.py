@@ -1,19 +1,19 @@
 """Lets the cache know the pictures to predict by their content."""
 
 from collections.abc import Mapping
-from typing import Any
 
-from common import hashing
-from common.drivers import ContentDriver
+from tfx.orchestration.portable import data_types
+
+from common import drivers, hashing
 from components.bulk_inferrer import inputs
 
 
-class Driver(ContentDriver):
+class Driver(drivers.Driver):
     """Hashes the folder."""
 
-    def fingerprint(self, parameters: Mapping[str, Any]) -> str:
-        """See `ContentDriver`."""
-        return fingerprint(parameters["data"])
+    def parameters(self, execution_info: data_types.ExecutionInfo) -> Mapping[str, str]:
+        """Raises what `fingerprint` does."""
+        return {hashing.FINGERPRINT: fingerprint(execution_info.exec_properties["data"])}
 
 
 def fingerprint(root: str) -> str:

@@ -21,7 +21,6 @@ class EvaluatorSpec(component_spec.ComponentSpec):
         "min_accuracy": component_spec.ExecutionParameter(type=float),
         "max_accuracy_drop": component_spec.ExecutionParameter(type=float),
         "slices": component_spec.ExecutionParameter(type=str),
-        "code_fingerprint": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
@@ -49,7 +48,6 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         min_accuracy: float,
         max_accuracy_drop: float,
         slices: Mapping[str, float],
-        code_fingerprint: str,
     ) -> None:
         """Declares the step.
 
@@ -60,7 +58,6 @@ class Evaluator(base_beam_component.BaseBeamComponent):
           min_accuracy: least accuracy on the whole test split, 0 to 1.
           max_accuracy_drop: how far accuracy may lie below the baseline's, 0 to 1.
           slices: least accuracy on the test pictures of a class, by class name.
-          code_fingerprint: identifies the code that this step runs.
         """
         super().__init__(
             EvaluatorSpec(
@@ -70,7 +67,6 @@ class Evaluator(base_beam_component.BaseBeamComponent):
                 min_accuracy=min_accuracy,
                 max_accuracy_drop=max_accuracy_drop,
                 slices=json.dumps(dict(slices), sort_keys=True),
-                code_fingerprint=code_fingerprint,
                 evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
                 blessing=types.Channel(type=standard_artifacts.ModelBlessing),
             )

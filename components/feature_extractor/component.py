@@ -4,7 +4,7 @@ from tfx import types
 from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
-from components.feature_extractor import executor
+from components.feature_extractor import driver, executor
 from components.feature_extractor.augmentation import Augmentation
 
 
@@ -14,7 +14,6 @@ class FeatureExtractorSpec(component_spec.ComponentSpec):
     PARAMETERS = {
         "backbone": component_spec.ExecutionParameter(type=str),
         "weights": component_spec.ExecutionParameter(type=str),
-        "weights_fingerprint": component_spec.ExecutionParameter(type=str),
         "image_size": component_spec.ExecutionParameter(type=int),
         "fine_tune": component_spec.ExecutionParameter(type=int),
         "fine_tune_at": component_spec.ExecutionParameter(type=int),
@@ -25,7 +24,6 @@ class FeatureExtractorSpec(component_spec.ComponentSpec):
         "precision": component_spec.ExecutionParameter(type=str),
         "batch_size": component_spec.ExecutionParameter(type=int),
         "seed": component_spec.ExecutionParameter(type=int),
-        "code_fingerprint": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
@@ -42,6 +40,7 @@ class FeatureExtractor(base_beam_component.BaseBeamComponent):
 
     SPEC_CLASS = FeatureExtractorSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
+    DRIVER_CLASS = driver.Driver
 
     def __init__(
         self,
@@ -50,7 +49,6 @@ class FeatureExtractor(base_beam_component.BaseBeamComponent):
         *,
         backbone: str,
         weights: str,
-        weights_fingerprint: str,
         image_size: int,
         fine_tune: bool,
         fine_tune_at: int | None,
@@ -59,7 +57,6 @@ class FeatureExtractor(base_beam_component.BaseBeamComponent):
         precision: str,
         batch_size: int,
         seed: int,
-        code_fingerprint: str,
     ) -> None:
         """Declares the step.
 
@@ -68,7 +65,6 @@ class FeatureExtractor(base_beam_component.BaseBeamComponent):
           transform_graph: the graph from a picture's bytes to a tensor.
           backbone: name of a class of `keras.applications`.
           weights: "imagenet", "random" or the path of a weights file.
-          weights_fingerprint: identifies the content of the weights.
           image_size: side of the pictures in pixels.
           fine_tune: whether stage 2 follows, which needs the activations at the boundary.
           fine_tune_at: index of the first layer that stage 2 trains; None for the backbone's last stage.
@@ -77,7 +73,6 @@ class FeatureExtractor(base_beam_component.BaseBeamComponent):
           precision: "auto", "float32" or "bfloat16".
           batch_size: pictures in one forward pass.
           seed: seed of the augmentation and, for random weights, of these.
-          code_fingerprint: identifies the code that this step runs.
         """
         super().__init__(
             FeatureExtractorSpec(
@@ -85,7 +80,6 @@ class FeatureExtractor(base_beam_component.BaseBeamComponent):
                 transform_graph=transform_graph,
                 backbone=backbone,
                 weights=weights,
-                weights_fingerprint=weights_fingerprint,
                 image_size=image_size,
                 fine_tune=int(fine_tune),
                 # Parameters in the metadata store have no null.
@@ -97,7 +91,6 @@ class FeatureExtractor(base_beam_component.BaseBeamComponent):
                 precision=precision,
                 batch_size=batch_size,
                 seed=seed,
-                code_fingerprint=code_fingerprint,
                 features=types.Channel(type=standard_artifacts.Examples),
             )
         )

@@ -16,7 +16,6 @@ class ImageExampleGenSpec(component_spec.ComponentSpec):
         "test_fraction": component_spec.ExecutionParameter(type=float),
         "max_quarantined_fraction": component_spec.ExecutionParameter(type=float),
         "max_pixels": component_spec.ExecutionParameter(type=int),
-        "code_fingerprint": component_spec.ExecutionParameter(type=str),
     }
     INPUTS: dict[str, component_spec.ChannelParameter] = {}
     OUTPUTS = {"examples": component_spec.ChannelParameter(type=standard_artifacts.Examples)}
@@ -43,7 +42,6 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
         test_fraction: float,
         max_quarantined_fraction: float,
         max_pixels: int,
-        code_fingerprint: str = "",
     ) -> None:
         """Declares the step.
 
@@ -53,7 +51,6 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
           test_fraction: the same for the test split.
           max_quarantined_fraction: larger shares of quarantined files stop the run, 0 to 1.
           max_pixels: a picture with more is quarantined before it is decoded.
-          code_fingerprint: identifies the code that this step runs.
         """
         super().__init__(
             ImageExampleGenSpec(
@@ -62,7 +59,6 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
                 test_fraction=float(test_fraction),
                 max_quarantined_fraction=float(max_quarantined_fraction),
                 max_pixels=max_pixels,
-                code_fingerprint=code_fingerprint,
                 examples=types.Channel(type=standard_artifacts.Examples),
             )
         )

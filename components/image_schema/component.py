@@ -8,7 +8,7 @@ import os
 
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
+from tfx.dsl.component.experimental.annotations import OutputArtifact
 from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
 from tfx.types import standard_artifacts
@@ -37,10 +37,7 @@ def build_schema() -> schema_pb2.Schema:
 
 
 @component
-def ImageSchema(
-    schema: OutputArtifact[standard_artifacts.Schema],
-    code_fingerprint: Parameter[str],
-) -> None:
+def ImageSchema(schema: OutputArtifact[standard_artifacts.Schema]) -> None:
     """Writes the curated schema where the steps after it look for one."""
     path = os.path.join(schema.uri, "schema.pbtxt")
     fileio.makedirs(schema.uri)

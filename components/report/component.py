@@ -18,7 +18,6 @@ class ReportSpec(component_spec.ComponentSpec):
 
     PARAMETERS = {
         "configuration": component_spec.ExecutionParameter(type=str),
-        "code_fingerprint": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
@@ -53,7 +52,6 @@ class Report(base_component.BaseComponent):
         blessing: types.BaseChannel,
         *,
         configuration: str,
-        code_fingerprint: str,
     ) -> None:
         """Declares the step.
 
@@ -66,7 +64,6 @@ class Report(base_component.BaseComponent):
           evaluation: Evaluator's.
           blessing: Evaluator's verdict.
           configuration: the run's settings, to be shown, as YAML.
-          code_fingerprint: identifies the code that this step runs.
         """
         super().__init__(
             ReportSpec(
@@ -78,7 +75,6 @@ class Report(base_component.BaseComponent):
                 evaluation=evaluation,
                 blessing=blessing,
                 configuration=configuration,
-                code_fingerprint=code_fingerprint,
                 report=types.Channel(type=HtmlReport),
             )
         )

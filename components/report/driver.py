@@ -1,13 +1,12 @@
 """Tells Report how long the steps took that led to its inputs."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration.portable import data_types
-from tfx.proto.orchestration import driver_output_pb2
 
 from common import drivers
 
@@ -22,14 +21,12 @@ class Driver(drivers.Driver):
     part of the cache's key.
     """
 
-    def run(self, execution_info: data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
-        """Called by the launcher before it looks into the cache."""
+    def parameters(self, execution_info: data_types.ExecutionInfo) -> Mapping[str, str]:
+        """The times, under STEP_SECONDS."""
         artifacts = {one.id for inputs in execution_info.input_dict.values() for one in inputs}
         with self._mlmd_connection as handle:
             seconds = _step_seconds(handle.store, artifacts)
-        result = driver_output_pb2.DriverOutput()
-        result.exec_properties[STEP_SECONDS].string_value = json.dumps(seconds)
-        return result
+        return {STEP_SECONDS: json.dumps(seconds)}
 
 
 def _step_seconds(store: mlmd.MetadataStore, artifacts: Iterable[int]) -> dict[str, float]:

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from common import labels, unfinished
+from common import fingerprint, labels, unfinished
 from components.trainer import fit
 from components.trainer.batches import Features
 from modeling import backbones, features, signatures, weights
@@ -32,7 +32,6 @@ class Settings(NamedTuple):
       mirror: whether stage 2 mirrors half of the activations.
       weights: "imagenet", "random" or the path of a weights file.
       seed: fixes initial values, order and dropout.
-      code_fingerprint: identifies the code that this step runs.
     """
 
     epochs: int
@@ -47,7 +46,6 @@ class Settings(NamedTuple):
     mirror: bool
     weights: str
     seed: int
-    code_fingerprint: str
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -72,7 +70,9 @@ def run_fn(fn_args: FnArgs) -> None:
         backbone = backbones.build(data.info.backbone, data.info.image_size)
         weights.load_into(backbone, data.info.backbone, settings.weights)
         head = build_head(data.info.shapes[features.BOTTLENECKS][0], len(names), settings.dropout)
-    identity = unfinished.identity({}, {"features": data.info.identity, **settings._asdict()})
+    identity = unfinished.identity(
+        {}, {"features": data.info.identity, "code": fingerprint.of_code(__name__), **settings._asdict()}
+    )
     run = fit.Run(
         fn_args.model_run_dir,
         unfinished.make_folder(fn_args.model_run_dir, identity),

@@ -25,8 +25,6 @@ class Step(NamedTuple):
 
 def steps_of(config: Config) -> list[Step]:
     """The steps, each after those that it needs."""
-    # Weights are in the image or on a volume, not here, and do not change what steps there are.
-    config = config.model_copy(update={"backbone": config.backbone.model_copy(update={"weights": "random"})})
     compiled = compiler.Compiler().compile(
         create_pipeline(
             config, data="/", pipeline_root="/", serving="/", metadata=metadata_store_pb2.ConnectionConfig()

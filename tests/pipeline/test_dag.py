@@ -1,0 +1,95 @@
+"""The pipeline as it is built: nothing is read for it, and every step's key holds what decides its result."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from ml_metadata.proto import metadata_store_pb2
+from pictures import write_classes
+from tfx.dsl.compiler import compiler
+from tfx.orchestration import data_types_utils, metadata
+from tfx.orchestration.local import runner_utils
+from tfx.orchestration.portable import data_types, python_driver_operator
+from tfx.proto.orchestration import pipeline_pb2
+
+from common import fingerprint
+from common.drivers import CODE_FINGERPRINT
+from pipeline import config as configuration
+from pipeline.dag import create_pipeline
+
+_CODE = {
+    "ImageExampleGen": ["components.image_example_gen.executor"],
+    "ImageSchema": ["components.image_schema.component"],
+    "StatisticsGen": ["tfx.components.statistics_gen.executor"],
+    "ExampleValidator": ["components.example_validator.executor"],
+    "Transform": ["tfx.components.transform.executor", "modeling.picture_graph"],
+    "FeatureExtractor": ["components.feature_extractor.executor"],
+    "Trainer": ["tfx.components.trainer.executor", "components.trainer.run_fn"],
+    "Evaluator": ["components.evaluator.executor"],
+    "Pusher": ["components.pusher.executor"],
+    "Report": ["components.report.executor"],
+    "BulkInferrer": ["components.bulk_inferrer.executor"],
+}
+
+
+class Place(NamedTuple):
+    """A compiled pipeline, and the folder with what it names."""
+
+    compiled: pipeline_pb2.Pipeline
+    root: Path
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """What the settings name comes after the pipeline: it is read when the steps run."""
+    root = tmp_path_factory.mktemp("place")
+    config = configuration.Config(infer=str(root / "new"))
+    backbone = config.backbone.model_copy(update={"weights": str(root / "vgg16.weights.h5")})
+    store = metadata_store_pb2.ConnectionConfig()
+    compiled = compiler.Compiler().compile(
+        create_pipeline(
+            config.model_copy(update={"backbone": backbone}),
+            data=str(root / "data"),
+            pipeline_root="/",
+            serving="/",
+            metadata=store,
+        )
+    )
+    write_classes(root / "data", {"apple": 1, "berry": 1})
+    write_classes(root / "new", {"any": 1})
+    (root / "vgg16.weights.h5").write_bytes(b"weights")
+    return Place(compiled, root)
+
+
+def _driven(compiled: pipeline_pb2.Pipeline, step: str) -> dict[str, Any]:
+    """What a step's driver adds to its parameters."""
+    (node,) = (one.pipeline_node for one in compiled.nodes if one.pipeline_node.node_info.id == step)
+    connection = metadata_store_pb2.ConnectionConfig(fake_database=metadata_store_pb2.FakeDatabaseConfig())
+    spec = runner_utils.extract_custom_driver_spec(runner_utils.extract_local_deployment_config(compiled), step)
+    operator = python_driver_operator.PythonDriverOperator(spec, metadata.Metadata(connection))
+    parameters = data_types_utils.build_parsed_value_dict(dict(node.parameters.parameters))
+    info = data_types.ExecutionInfo(pipeline_node=node, input_dict={}, exec_properties=parameters)
+    return {key: value.string_value for key, value in operator.run_driver(info).exec_properties.items()}
+
+
+def test_every_step_but_the_look_up_of_the_baseline_knows_its_code(place: Place) -> None:
+    assert {one.pipeline_node.node_info.id for one in place.compiled.nodes} == {*_CODE, "LatestBlessedModel"}
+    for step, modules in _CODE.items():
+        assert _driven(place.compiled, step)[CODE_FINGERPRINT] == fingerprint.of_code(*modules), step
+
+
+@pytest.mark.parametrize(
+    ("step", "parameter", "file"),
+    [
+        ("ImageExampleGen", "fingerprint", "data/apple/000.png"),
+        ("BulkInferrer", "fingerprint", "new/any/000.png"),
+        ("FeatureExtractor", "weights_fingerprint", "vgg16.weights.h5"),
+    ],
+)
+def test_what_the_settings_name_is_known_by_its_content(place: Place, step: str, parameter: str, file: str) -> None:
+    before = _driven(place.compiled, step)
+    (place.root / file).touch()
+    assert _driven(place.compiled, step) == before
+    (place.root / file).write_bytes(b"other")
+    after = _driven(place.compiled, step)
+    assert {key for key in after if after[key] != before[key]} == {parameter}
