@@ -98,8 +98,14 @@ def checks(evaluation: str) -> list[Check]:
     for metric in (metric for spec in candidate.config.metrics_specs for metric in spec.metrics):
         for limit in metric.per_slice_thresholds:
             name = limit.slicing_specs[0].feature_values.get(CLASS_NAME, "")
-            value = _metrics(candidate, name)["accuracy"]
-            found.append(_check("accuracy", name, value, limit.threshold.value_threshold.lower_bound.value))
+            least = limit.threshold.value_threshold.lower_bound.value
+            metrics = _metrics(candidate, name)
+            if not metrics:
+                note = "the test split holds no picture of this class"
+                found.append(_check("accuracy", name, 0.0, least)._replace(passed=False, note=note))
+                continue
+            value = metrics["accuracy"]
+            found.append(_check("accuracy", name, value, least))
             if limit.threshold.HasField("change_threshold"):
                 change = value - _metrics(_load(evaluation, BASELINE), name)["accuracy"]
                 found.append(_check("accuracy_change", name, change, limit.threshold.change_threshold.absolute.value))
@@ -135,5 +141,5 @@ def _load(evaluation: str, model: str = CANDIDATE) -> tfma.EvalResult:
 
 def _metrics(result: tfma.EvalResult, class_name: str) -> dict[str, float]:
     where = ((CLASS_NAME, class_name),) if class_name else ()
-    values = result.get_metrics_for_slice(where)
+    values = result.get_metrics_for_slice(where) or {}  # None for a slice without pictures
     return {name: value["doubleValue"] for name, value in values.items() if "doubleValue" in value}

@@ -55,7 +55,7 @@ def create_pipeline(
     schema = schema_gen.outputs["schema"]
     statistics_gen = StatisticsGen(examples=examples, schema=schema)
     statistics = statistics_gen.outputs["statistics"]
-    example_validator = ExampleValidator(statistics=statistics, schema=schema)
+    example_validator = ExampleValidator(statistics=statistics, schema=schema, tested_classes=config.gate.slices)
 
     transform = Transform(
         examples=examples,

@@ -1,16 +1,22 @@
-"""What ExampleValidator does: TFX's comparison, and an end to the run where it found anything."""
+"""What ExampleValidator does: TFX's comparison, and an end to the run where the examples are of no use to it."""
 
+import json
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx import types
 from tfx.components.example_validator import executor as tfx_validator
+from tfx.components.statistics_gen import stats_artifact_utils
 from tfx.dsl.io import fileio
 from tfx.proto.orchestration import execution_result_pb2
 from tfx.types import artifact_utils
 
 from common.errors import UserError
+from common.examples import TEST
+
+_CLASS_NAME = "class_name"
 
 
 class Executor(tfx_validator.Executor):
@@ -22,10 +28,11 @@ class Executor(tfx_validator.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> execution_result_pb2.ExecutorOutput:
-        """Validates each split. The arguments are TFX's.
+        """Validates each split. The arguments are TFX's, and the parameter of `ExampleValidator`.
 
         Raises:
-          UserError: the statistics of a split do not fit the schema.
+          UserError: the statistics of a split do not fit the schema, or the test split lacks a class that is to be
+            measured.
         """
         output = super().Do(input_dict, output_dict, exec_properties)
         anomalies = artifact_utils.get_single_instance(output_dict["anomalies"])
@@ -34,7 +41,23 @@ class Executor(tfx_validator.Executor):
             if found:
                 text = "; ".join(f"{name}: {info.description}" for name, info in sorted(found.items()))
                 raise UserError(f"anomalies in the {split} split: {text}")
+        statistics = artifact_utils.get_single_instance(input_dict["statistics"])
+        _check_tested(statistics, json.loads(exec_properties["tested_classes"]))
         return output
+
+
+def _check_tested(statistics: types.Artifact, class_names: Iterable[str]) -> None:
+    (dataset,) = stats_artifact_utils.load_statistics(statistics, TEST).proto().datasets
+    (classes,) = (one.string_stats for one in dataset.features if list(one.path.step) == [_CLASS_NAME])
+    tested = {bucket.label for bucket in classes.rank_histogram.buckets}
+    if classes.unique > len(tested):  # of more than a thousand classes only the commonest are listed
+        return
+    for name in class_names:
+        if name not in tested:
+            raise UserError(
+                f"gate.slices: no usable picture of the class {name!r} came into the test split, "
+                f"so its accuracy cannot be measured; add pictures of it, or leave it out of gate.slices"
+            )
 
 
 def _anomalies(directory: str) -> anomalies_pb2.Anomalies:

@@ -2,6 +2,8 @@
 
 import contextlib
 import csv
+import hashlib
+import itertools
 import os
 import shutil
 import signal
@@ -380,6 +382,25 @@ def test_a_class_without_a_usable_picture_is_bad_input(tmp_path: Path, capfd: py
     assert "cherry" in shown.err
     assert shown.err.count("\n") == 1
     assert not place.versions()
+
+
+def test_a_class_that_chance_leaves_without_test_pictures_is_told_before_training_if_the_gate_needs_them(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    place = Workplace(tmp_path)
+    write_classes(place.data, {"apple": 30, "berry": 30})
+    (place.data / "rare").mkdir()
+    pictures = (encode(make_pixels(seed, 32, 32)) for seed in itertools.count(9000))
+    # The hash decides: the least of them are for test.
+    trained = next(picture for picture in pictures if hashlib.sha256(picture).hexdigest() >= "8")
+    (place.data / "rare" / "one.png").write_bytes(trained)
+    assert place.run("--set", "gate.slices.rare=0.5") == local_run.BAD_INPUT
+    shown = capfd.readouterr()
+    assert shown.err == (
+        "error: gate.slices: no usable picture of the class 'rare' came into the test split, so its accuracy cannot be "
+        "measured; add pictures of it, or leave it out of gate.slices\n"
+    )
+    assert shown.out.splitlines()[-1].split()[:2] == ["ExampleValidator", "failed"]
 
 
 def test_a_fault_inside_a_step_is_one_line_with_the_log_and_code_1(

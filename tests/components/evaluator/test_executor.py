@@ -9,6 +9,7 @@ import pytest
 import steps
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
+from pictures import write_classes
 from sklearn import metrics
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation, TransformGraph
 
@@ -173,6 +174,23 @@ def test_a_baseline_of_other_classes_is_not_compared_and_that_is_said(
 def test_a_floor_for_an_unknown_class_is_an_error(examples: Examples, model: Model, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"'plum' is no class; expected one of 'apple', 'berry', 'cherry'"):
         steps.evaluate(examples, model, tmp_path, slices='{"plum": 0.5}')
+
+
+def test_a_floor_for_a_class_without_test_pictures_fails_with_the_reason(model: Model, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    write_classes(data / "train", {"apple": 8, "berry": 8, "cherry": 8})
+    write_classes(data / "test", {"apple": 3, "berry": 3}, seed=5000)
+    examples = steps.ingest(data, tmp_path / "examples")
+    evaluation, blessing = steps.evaluate(examples, model, tmp_path, min_accuracy=0.0, slices='{"cherry": 0.5}')
+    assert not _is_blessed(blessing)
+    assert evaluations.checks(evaluation.uri)[1] == (
+        "accuracy",
+        "cherry",
+        0.0,
+        0.5,
+        False,
+        "the test split holds no picture of this class",
+    )
 
 
 def test_what_the_models_said_of_each_test_picture_is_kept(

@@ -1,5 +1,7 @@
-"""Statistics that do not fit the schema stop the run with their text."""
+"""Statistics that do not fit the schema, or the gate, stop the run with their text."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from common.errors import UserError
 from components.example_validator.executor import Executor
 
 
-def _validate(examples: Examples, directory: Path) -> ExampleAnomalies:
+def _validate(examples: Examples, directory: Path, *tested_classes: str) -> ExampleAnomalies:
     schema = steps.schema(directory / "schema")
     statistics = steps.artifact(ExampleStatistics, directory / "statistics")
     context = StatisticsExecutor.Context(
@@ -26,7 +28,9 @@ def _validate(examples: Examples, directory: Path) -> ExampleAnomalies:
     )
     anomalies = steps.artifact(ExampleAnomalies, directory / "anomalies")
     Executor().Do(
-        {"statistics": [statistics], "schema": [schema]}, {"anomalies": [anomalies]}, {"exclude_splits": "[]"}
+        {"statistics": [statistics], "schema": [schema]},
+        {"anomalies": [anomalies]},
+        {"tested_classes": json.dumps(tested_classes)},
     )
     return anomalies
 
@@ -47,3 +51,24 @@ def test_an_anomaly_stops_the_run_with_split_feature_and_text(examples: Examples
             writer.write(example.SerializeToString())
     with pytest.raises(UserError, match=r"^anomalies in the train split: brightness: .*high.*$"):
         _validate(broken, tmp_path)
+
+
+def test_a_class_that_got_no_test_picture_stops_the_run_if_it_is_to_be_measured(
+    examples: Examples, tmp_path: Path
+) -> None:
+    _validate(examples, tmp_path / "all", "apple", "berry", "cherry")
+    folder = Path(artifact_utils.get_split_uri([examples], "test"))
+    lacking = steps.artifact(Examples, tmp_path / "examples")
+    shutil.copytree(examples.uri, lacking.uri, dirs_exist_ok=True)
+    lacking.split_names = examples.split_names
+    with tf.io.TFRecordWriter(f"{lacking.uri}/Split-test/{next(folder.iterdir()).name}") as writer:
+        for example in steps.read(examples, "test"):
+            if example.features.feature["class_name"].bytes_list.value != [b"berry"]:
+                writer.write(example.SerializeToString())
+    _validate(lacking, tmp_path / "some", "apple", "cherry")
+    with pytest.raises(UserError) as error:
+        _validate(lacking, tmp_path / "one", "apple", "berry")
+    assert str(error.value) == (
+        "gate.slices: no usable picture of the class 'berry' came into the test split, so its accuracy cannot be "
+        "measured; add pictures of it, or leave it out of gate.slices"
+    )
