@@ -1,4 +1,96 @@
-"""What the examples are called that ImageExampleGen writes and later steps read."""
+"""The examples that ImageExampleGen writes and later steps read: what is in them, and what is counted of them.
+
+Standard library only, so that a command line can refuse a wrong folder before TensorFlow is loaded; `example_records`
+reads and writes them.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from tfx.types import Artifact
 
 # The splits.
-TRAIN, EVAL, TEST = "train", "eval", "test"
+TRAIN, EVAL, TEST = SPLITS = ("train", "eval", "test")
+
+# The features that other steps ask for by name.
+IMAGE, LABEL, SHA256, FILE_NAME = "image", "label", "sha256", "file_name"
+HEIGHT, WIDTH, BRIGHTNESS = "height", "width", "brightness"
+# Those by whose values the evaluation is sliced.
+CLASS_NAME, SIZE_RANGE, BRIGHTNESS_RANGE = SLICES = ("class_name", "size_range", "brightness_range")
+
+# The tables beside the splits, of files that are not used, or not as one would wish.
+QUARANTINED_FILE, DUPLICATES_FILE, LEAKAGE_FILE = "quarantine.csv", "duplicates.csv", "leakage.csv"
+
+
+class Example(NamedTuple):
+    """One picture. The features of a record are these fields, each with one value of its field's type.
+
+    Attributes:
+      image: an upright 8-bit RGB or grey JPEG or PNG, encoded.
+      label: class id, 0 or more.
+      class_name: the class.
+      sha256: of the file that the picture is from, hexadecimal.
+      file_name: that file's path, relative to the data folder, escaped as `common.escaping` does.
+      height: pixels, 1 or more.
+      width: pixels, 1 or more.
+      brightness: mean luma, 0 (black) to 1 (white).
+      size_range: of the shorter side, as `imaging.ranges` has it.
+      brightness_range: as `imaging.ranges` has it.
+    """
+
+    image: bytes
+    label: int
+    class_name: str
+    sha256: str
+    file_name: str
+    height: int
+    width: int
+    brightness: float
+    size_range: str
+    brightness_range: str
+
+
+class FileCounts(NamedTuple):
+    """What became of the files of a data folder. The fields are custom properties of the examples' artifact.
+
+    Attributes:
+      found: all of them: used + duplicate + quarantined.
+      used: those whose pictures are in a split.
+      duplicate: spare copies of one that is used, in the same class.
+      quarantined: those that cannot be used.
+      leakage: held-out pictures among the used ones that look like a training picture.
+    """
+
+    found: int
+    used: int
+    duplicate: int
+    quarantined: int
+    leakage: int
+
+    def write(self, examples: "Artifact") -> None:
+        """Sets the custom properties."""
+        for name, count in self._asdict().items():
+            examples.set_int_custom_property(name, count)
+
+    @classmethod
+    def read(cls, examples: "Artifact") -> "FileCounts":
+        """Gets them. The metadata store of some schedulers gives whole numbers back as floats."""
+        return cls(**{name: int(examples.get_int_custom_property(name)) for name in cls._fields})
+
+
+def write_pictures(examples: "Artifact", pictures: Mapping[str, int]) -> None:
+    """Sets the number of pictures in each split, a custom property of the split's name."""
+    for split, count in pictures.items():
+        examples.set_int_custom_property(split, count)
+
+
+def read_pictures(examples: "Artifact") -> dict[str, int]:
+    """The number of pictures in each split."""
+    return {split: int(examples.get_int_custom_property(split)) for split in SPLITS}
+
+
+def split_folder(uri: str, split: str) -> str:
+    """Where an artifact at `uri` has the files of a split."""
+    return os.path.join(uri, f"Split-{split}")

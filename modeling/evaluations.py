@@ -9,12 +9,9 @@ import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
 
+from common.examples import CLASS_NAME
 from modeling.served import Served
 
-# The features whose values are slices.
-CLASS_NAME = "class_name"
-SIZE_RANGE = "size_range"
-BRIGHTNESS_RANGE = "brightness_range"
 # The models, as TFMA knows them.
 CANDIDATE = "candidate"
 BASELINE = "baseline"
@@ -50,7 +47,7 @@ class Slice(NamedTuple):
     """Test pictures that have something in common.
 
     Attributes:
-      key: the feature: "class_name", "size_range" or "brightness_range".
+      key: the feature, one of `common.examples.SLICES`.
       value: its value.
       pictures: how many there are.
       right: how many of them the candidate gets right.

@@ -17,9 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from common.examples import LABEL, SHA256, split_folder
+
 BOTTLENECKS = "bottlenecks"
 ACTIVATIONS = "activations"
 _INFO_FILE = "features.json"
+_FEATURE = "feature"
 _DTYPES = {BOTTLENECKS: tf.float32, ACTIVATIONS: tf.float16}
 
 
@@ -72,7 +75,7 @@ def file_name(family: str, shard: int, shards: int, view: int) -> str:
 
 def files(directory: str, split: str, family: str, view: int) -> list[str]:
     """The files of one view of a split, sorted."""
-    pattern = os.path.join(directory, f"Split-{split}", f"{family}-*.view-{view:02d}.tfrecord")
+    pattern = os.path.join(split_folder(directory, split), f"{family}-*.view-{view:02d}.tfrecord")
     return sorted(tf.io.gfile.glob(pattern))
 
 
@@ -91,9 +94,9 @@ def encode(family: str, feature: npt.NDArray[np.floating[Any]], label: int, sha2
     return tf.train.Example(
         features=tf.train.Features(
             feature={
-                "feature": tf.train.Feature(bytes_list=tf.train.BytesList(value=[data])),
-                "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
-                "sha256": tf.train.Feature(bytes_list=tf.train.BytesList(value=[sha256])),
+                _FEATURE: tf.train.Feature(bytes_list=tf.train.BytesList(value=[data])),
+                LABEL: tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+                SHA256: tf.train.Feature(bytes_list=tf.train.BytesList(value=[sha256])),
             }
         )
     ).SerializeToString(deterministic=True)
@@ -112,7 +115,7 @@ def decode(family: str, serialized: tf.Tensor, shape: list[int]) -> tuple[tf.Ten
     """
     parsed = tf.io.parse_example(
         serialized,
-        {"feature": tf.io.FixedLenFeature([], tf.string), "label": tf.io.FixedLenFeature([], tf.int64)},
+        {_FEATURE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)},
     )
-    values = tf.io.decode_raw(parsed["feature"], _DTYPES[family])
-    return tf.cast(tf.reshape(values, [-1, *shape]), tf.float32), parsed["label"]
+    values = tf.io.decode_raw(parsed[_FEATURE], _DTYPES[family])
+    return tf.cast(tf.reshape(values, [-1, *shape]), tf.float32), parsed[LABEL]

@@ -4,7 +4,8 @@ from typing import Any
 
 import tensorflow as tf
 
-IMAGE = "image"
+from common.examples import IMAGE
+
 PICTURE = "picture"
 
 

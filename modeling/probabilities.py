@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from common.examples import LABEL, SHA256
 from modeling.evaluations import BASELINE, CANDIDATE
 
 FOLDER = "predictions"
@@ -55,14 +56,14 @@ def read(evaluation: str) -> Predictions:
     rows = sorted(_rows(evaluation), key=_sha256)
     baseline = [_floats(row, BASELINE) for row in rows]
     return Predictions(
-        [_sha256(row).decode() for row in rows],
-        np.array([row.features.feature["label"].int64_list.value[0] for row in rows], np.int64),
+        [_sha256(row) for row in rows],
+        np.array([row.features.feature[LABEL].int64_list.value[0] for row in rows], np.int64),
         np.array([_floats(row, CANDIDATE) for row in rows], np.float32),
         np.array(baseline, np.float32) if all(baseline) else None,
     )
 
 
-def find(evaluation: str, sha256s: Collection[bytes]) -> dict[bytes, list[float]]:
+def find(evaluation: str, sha256s: Collection[str]) -> dict[str, list[float]]:
     """Reads the candidate's probabilities of some test pictures.
 
     Args:
@@ -77,8 +78,8 @@ def _rows(evaluation: str) -> Iterator[tf.train.Example]:
     return map(tf.train.Example.FromString, tf.data.TFRecordDataset(files).as_numpy_iterator())
 
 
-def _sha256(row: tf.train.Example) -> bytes:
-    return row.features.feature["sha256"].bytes_list.value[0]
+def _sha256(row: tf.train.Example) -> str:
+    return row.features.feature[SHA256].bytes_list.value[0].decode()
 
 
 def _floats(row: tf.train.Example, model: str) -> list[float]:

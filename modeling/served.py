@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from common.examples import IMAGE
 from modeling.predictor import Predictor
 
 SIGNATURES = ("serving_default", "serve_examples")
@@ -131,7 +132,7 @@ def main() -> None:
 def _ask(folder: str, images: list[bytes]) -> dict[str, Any]:
     image_features = (tf.train.Feature(bytes_list=tf.train.BytesList(value=[image])) for image in images)
     examples = [
-        tf.train.Example(features=tf.train.Features(feature={"image": feature})).SerializeToString()
+        tf.train.Example(features=tf.train.Features(feature={IMAGE: feature})).SerializeToString()
         for feature in image_features
     ]
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from common import labels as labels_file
+from common.examples import IMAGE
 from modeling import picture_graph
 
 SERVE_EXAMPLES = "serve_examples"
@@ -92,9 +93,9 @@ class _Servable(tf.Module):
 
     @tf.function
     def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        spec = {picture_graph.IMAGE: tf.io.FixedLenFeature([], tf.string)}
-        return self.serve_pictures(tf.io.parse_example(examples, spec)[picture_graph.IMAGE])
+        spec = {IMAGE: tf.io.FixedLenFeature([], tf.string)}
+        return self.serve_pictures(tf.io.parse_example(examples, spec)[IMAGE])
 
     def _probabilities(self, image_bytes: tf.Tensor) -> tf.Tensor:
-        pictures = self.transform({picture_graph.IMAGE: image_bytes})[picture_graph.PICTURE]
+        pictures = self.transform({IMAGE: image_bytes})[picture_graph.PICTURE]
         return self._classify(pictures)

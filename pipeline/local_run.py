@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from common import escaping, fingerprint, progress
 from common.errors import UserError
+from common.examples import LEAKAGE_FILE
 from components import report
 from components.bulk_inferrer import inputs
 from components.image_example_gen import layout
@@ -163,13 +164,13 @@ def _show(summary: "Summary", output: Path, screen: Screen) -> None:
     files = summary.files
     screen.line()
     screen.line(
-        f"files      {files['found']} found: {files['used']} used, {files['duplicate']} duplicate, "
-        f"{files['quarantined']} quarantined"
+        f"files      {files.found} found: {files.used} used, {files.duplicate} duplicate, "
+        f"{files.quarantined} quarantined"
     )
-    if files["leakage"]:
-        pictures = "picture looks" if files["leakage"] == 1 else "pictures look"
-        table = Path(summary.examples) / "leakage.csv"
-        screen.line(f"leakage    {files['leakage']} held-out {pictures} like a training picture: {table}")
+    if files.leakage:
+        pictures = "picture looks" if files.leakage == 1 else "pictures look"
+        table = Path(summary.examples) / LEAKAGE_FILE
+        screen.line(f"leakage    {files.leakage} held-out {pictures} like a training picture: {table}")
     for split, metrics in summary.metrics.items():
         screen.line(f"{split:<10} accuracy {metrics['accuracy']:.4f}, loss {metrics['loss']:.4f}")
     if summary.fine_tuning in _STAGE_2:

@@ -12,6 +12,7 @@ from tfx.orchestration import metadata
 from tfx.orchestration.portable.mlmd import execution_lib
 
 from common import labels
+from common.examples import EVAL, TEST, TRAIN, FileCounts
 from components import report
 from components.bulk_inferrer import executor as bulk_inferrer
 from modeling import evaluations
@@ -20,7 +21,6 @@ from modeling.training_results import TrainingResults
 from pipeline.engine.runner import Step
 
 FILE_NAME = "run_summary.json"
-_FILES = ("found", "used", "duplicate", "quarantined", "leakage")
 
 
 class Inference(NamedTuple):
@@ -52,8 +52,7 @@ class Summary(NamedTuple):
       metrics: accuracy and loss by split; train and eval as training saw them, test through the serving signature.
       gate: a row a threshold: metric, slice, value, threshold, passed, note.
       baseline_note: why the last blessed model was not compared with; empty where it was or there is none.
-      files: files found, used, duplicate and quarantined, which add up; leakage, how many of the held-out pictures that
-        are used look like training pictures.
+      files: what became of the files.
       steps: name, state and seconds of each step.
       classes: class names by class id.
       fine_tuning: what became of stage 2: "kept", "undone" where it did not lower the loss on eval, or "off".
@@ -69,7 +68,7 @@ class Summary(NamedTuple):
     metrics: dict[str, dict[str, float]]
     gate: list[dict[str, Any]]
     baseline_note: str
-    files: dict[str, int]
+    files: FileCounts
     steps: list[dict[str, Any]]
     classes: list[str]
     fine_tuning: str
@@ -81,7 +80,8 @@ class Summary(NamedTuple):
 
     def write(self, output: Path) -> None:
         """Writes run_summary.json."""
-        content = {**self._asdict(), "inference": self.inference and self.inference._asdict()}
+        parts = {"files": self.files._asdict(), "inference": self.inference and self.inference._asdict()}
+        content = {**self._asdict(), **parts}
         (output / FILE_NAME).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -99,13 +99,13 @@ def summarize(steps: Iterable[Step], connection: metadata_store_pb2.ConnectionCo
         blessed=outputs["Evaluator"]["blessing"].get_int_custom_property("blessed") == 1,
         pushed_to=pushed.get_string_custom_property("pushed_destination") or None,
         metrics={
-            "train": trained.train,
-            "eval": trained.eval,
-            "test": {name: test[name] for name in ("accuracy", "loss")},
+            TRAIN: trained.train,
+            EVAL: trained.eval,
+            TEST: {name: test[name] for name in ("accuracy", "loss")},
         },
         gate=[check._asdict() for check in evaluations.checks(evaluation.uri)],
         baseline_note=evaluation.get_string_custom_property(BASELINE_NOTE),
-        files={key: int(examples.get_int_custom_property(key)) for key in _FILES},
+        files=FileCounts.read(examples),
         steps=[{"name": step.name, "state": step.state, "seconds": step.seconds} for step in steps],
         classes=labels.read_labels(examples.uri),
         fine_tuning=trained.fine_tuning,

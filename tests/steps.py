@@ -26,7 +26,8 @@ from tfx.types.standard_artifacts import (
     TransformGraph,
 )
 
-from common import labels
+from common import example_records, labels
+from common.examples import Example
 from components.bulk_inferrer import driver as bulk_inferrer_driver
 from components.bulk_inferrer import executor as bulk_inferrer
 from components.evaluator import executor as evaluator
@@ -259,21 +260,19 @@ def infer(
     return result
 
 
-def read(examples: Examples, split: str) -> list[tf.train.Example]:
+def read(examples: Examples, split: str) -> list[Example]:
     """The examples of a split, in the order of its files."""
-    files = sorted(Path(artifact_utils.get_split_uri([examples], split)).iterdir())
-    serialized = tf.data.TFRecordDataset([str(file) for file in files]).as_numpy_iterator()
-    return [tf.train.Example.FromString(one) for one in serialized]
+    return list(example_records.read(examples.uri, split))
 
 
-def images(examples: list[tf.train.Example]) -> list[bytes]:
+def images(examples: list[Example]) -> list[bytes]:
     """The encoded pictures."""
-    return [example.features.feature["image"].bytes_list.value[0] for example in examples]
+    return [example.image for example in examples]
 
 
-def class_ids(examples: list[tf.train.Example]) -> npt.NDArray[np.int64]:
+def class_ids(examples: list[Example]) -> npt.NDArray[np.int64]:
     """The class ids."""
-    return np.array([example.features.feature["label"].int64_list.value[0] for example in examples])
+    return np.array([example.label for example in examples])
 
 
 def serving(model: Model) -> Any:

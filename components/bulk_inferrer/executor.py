@@ -102,7 +102,7 @@ class _PredictShard(beam.DoFn):
     def process(self, shard: tuple[str, str]) -> Iterable[None]:
         """Predicts the files that a work file names, and writes their records."""
         batch, path = shard
-        files = [File(*row) for row in work_files.read(batch)]
+        files = [File(**row) for row in work_files.read(batch)]
         if tf.io.gfile.exists(path):
             _log.info("%s was predicted by an earlier attempt", batch)
             progress.advance(len(files))

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from common import escaping
+from common.examples import FILE_NAME
 from modeling.prediction_formats import Prediction
 from modeling.predictor import shortest
 
@@ -28,7 +29,7 @@ def encode(prediction: Prediction, classes: Sequence[str]) -> bytes:
     """
     scores = dict(prediction.top)
     feature = {
-        "file_name": _bytes(escaping.escape(prediction.file)),
+        FILE_NAME: _bytes(escaping.escape(prediction.file)),
         "label": _bytes(*(label for label, _ in prediction.top[:1])),
         "score": _floats(score for _, score in prediction.top[:1]),
         "probabilities": _floats(scores[name] for name in classes if scores),
@@ -42,7 +43,7 @@ def decode(record: bytes) -> Prediction:
     """The prediction that `encode` made a record of, with the most probable class alone."""
     feature = tf.train.Example.FromString(record).features.feature
     labels, scores = feature["label"].bytes_list.value, feature["score"].float_list.value
-    (name,) = feature["file_name"].bytes_list.value
+    (name,) = feature[FILE_NAME].bytes_list.value
     return Prediction(
         escaping.unescape(name.decode()),
         tuple((label.decode(), shortest(np.float32(score))) for label, score in zip(labels, scores, strict=True)),

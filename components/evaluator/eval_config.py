@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from tensorflow_model_analysis.proto import config_pb2
 
 from common.errors import UserError
+from common.examples import CLASS_NAME, LABEL, SLICES
 from components.evaluator import class_metrics
-from modeling.evaluations import BASELINE, BRIGHTNESS_RANGE, CANDIDATE, CLASS_NAME, ROUNDING, SIZE_RANGE
+from modeling.evaluations import BASELINE, CANDIDATE, ROUNDING
 from modeling.signatures import SERVE_EXAMPLES
 
 
@@ -32,7 +33,7 @@ def eval_config(
     unknown = sorted(set(slices) - set(classes))
     if unknown:
         raise UserError(f"gate.slices: {unknown[0]!r} is no class; expected one of {', '.join(map(repr, classes))}")
-    model = {"signature_name": SERVE_EXAMPLES, "label_key": "label", "prediction_key": "probabilities"}
+    model = {"signature_name": SERVE_EXAMPLES, "label_key": LABEL, "prediction_key": "probabilities"}
     models = [config_pb2.ModelSpec(name=CANDIDATE, **model)]
     if has_baseline:
         models.append(config_pb2.ModelSpec(name=BASELINE, is_baseline=True, **model))
@@ -40,7 +41,7 @@ def eval_config(
         model_specs=models,
         slicing_specs=[
             config_pb2.SlicingSpec(),
-            *(config_pb2.SlicingSpec(feature_keys=[key]) for key in (CLASS_NAME, SIZE_RANGE, BRIGHTNESS_RANGE)),
+            *(config_pb2.SlicingSpec(feature_keys=[key]) for key in SLICES),
         ],
         metrics_specs=[
             config_pb2.MetricsSpec(

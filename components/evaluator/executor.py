@@ -1,5 +1,6 @@
 """What Evaluator does: TFMA's evaluation with thresholds, and a question to the model as a server would ask it."""
 
+import itertools
 import json
 import os
 from typing import Any
@@ -13,7 +14,7 @@ from tfx.components.evaluator import executor as tfx_evaluator
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
-from common import escaping
+from common import escaping, example_records
 from common import labels as labels_file
 from common.examples import TEST
 from components.evaluator import extractors
@@ -66,12 +67,11 @@ class Executor(tfx_evaluator.Executor):
 
 def _serve(input_dict: dict[str, list[types.Artifact]], evaluation: str, classes: list[str]) -> served.Served:
     """Asks the model as a server would about the first test pictures: it has to say what the evaluation saw."""
-    split = artifact_utils.get_split_uri(input_dict["examples"], TEST)
-    examples = tf.data.TFRecordDataset(sorted(tf.io.gfile.glob(f"{split}/*"))).take(_SERVED_PICTURES)
-    features = [tf.train.Example.FromString(one).features.feature for one in examples.as_numpy_iterator()]
-    images, sha256s = ([one[key].bytes_list.value[0] for one in features] for key in ("image", "sha256"))
-    evaluated = probabilities.find(evaluation, set(sha256s))
-    expected = np.array([evaluated[sha256] for sha256 in sha256s], np.float32)
+    test = example_records.read(artifact_utils.get_single_uri(input_dict["examples"]), TEST)
+    examples = list(itertools.islice(test, _SERVED_PICTURES))
+    evaluated = probabilities.find(evaluation, {example.sha256 for example in examples})
+    expected = np.array([evaluated[example.sha256] for example in examples], np.float32)
+    images = [example.image for example in examples]
     return served.check(_directory(input_dict["model"]), images, expected, classes)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
 
+from common.examples import LABEL, SHA256
 from modeling import probabilities
 from modeling.evaluations import CANDIDATE
 
@@ -44,8 +45,8 @@ def _row(extracts: dict[str, Any]) -> bytes:
     by_model = {CANDIDATE: predictions} if _PROBABILITIES in predictions else predictions
     row = tf.train.Example()
     feature = row.features.feature
-    feature["sha256"].bytes_list.value.append(np.ravel(extracts[tfma.FEATURES_KEY]["sha256"])[0])
-    feature["label"].int64_list.value.append(int(np.ravel(_label(extracts[tfma.LABELS_KEY]))[0]))
+    feature[SHA256].bytes_list.value.append(np.ravel(extracts[tfma.FEATURES_KEY][SHA256])[0])
+    feature[LABEL].int64_list.value.append(int(np.ravel(_label(extracts[tfma.LABELS_KEY]))[0]))
     for model, outputs in by_model.items():
         feature[model].float_list.value.extend(np.ravel(outputs[_PROBABILITIES]))
     return row.SerializeToString(deterministic=True)

@@ -16,12 +16,13 @@ from tfx import types
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
 
-from common import labels, progress, unfinished
+from common import example_records, labels, progress, unfinished
+from common.examples import EVAL, IMAGE, LABEL, SHA256, TRAIN, read_pictures, split_folder
 from components.feature_extractor.augmentation import Augmentation, augment
 from modeling import backbones, features, picture_graph, weights
 from modeling.precision import arithmetic, resolve
 
-SPLITS = ("train", "eval")
+SPLITS = (TRAIN, EVAL)
 
 _log = logging.getLogger(__name__)
 
@@ -88,22 +89,21 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         output = artifact_utils.get_single_instance(output_dict["features"])
         graph = artifact_utils.get_single_uri(input_dict["transform_graph"])
         settings = _settings(graph, exec_properties)
-        views = {"train": exec_properties["views"], "eval": 0}
+        views = {TRAIN: exec_properties["views"], EVAL: 0}
 
         output.split_names = artifact_utils.encode_split_names(list(SPLITS))
         labels.write_labels(output.uri, labels.read_labels(examples.uri))
-        # The metadata store of some schedulers gives whole numbers back as floats.
-        pictures = {split: int(examples.get_int_custom_property(split)) for split in SPLITS}
+        pictures = {split: count for split, count in read_pictures(examples).items() if split in SPLITS}
         identity = unfinished.identity(input_dict, exec_properties)
         # Also tells here that weights do not fit: Beam would wrap the error.
-        Extractor(settings).info(max(1, views["train"]), pictures, identity).write(output.uri)
+        Extractor(settings).info(max(1, views[TRAIN]), pictures, identity).write(output.uri)
         work = unfinished.make_folder(output.uri, identity)
         shards = [shard for split in SPLITS for shard in _shards(examples, work, split, views[split])]
         progress.start(sum(max(1, views[split]) * pictures[split] for split in SPLITS), "pictures")
         with self._make_beam_pipeline() as pipeline:
             _ = pipeline | "Shards" >> beam.Create(shards) | "Extract" >> beam.ParDo(_ExtractShard(settings))
         for split in SPLITS:
-            unfinished.move_files(_split_dir(work, split), _split_dir(output.uri, split))
+            unfinished.move_files(split_folder(work, split), split_folder(output.uri, split))
         tf.io.gfile.rmtree(work)
 
 
@@ -215,13 +215,13 @@ class Extractor:
 
     def _parse(self, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         spec = {
-            picture_graph.IMAGE: tf.io.FixedLenFeature([], tf.string),
-            "label": tf.io.FixedLenFeature([], tf.int64),
-            "sha256": tf.io.FixedLenFeature([], tf.string),
+            IMAGE: tf.io.FixedLenFeature([], tf.string),
+            LABEL: tf.io.FixedLenFeature([], tf.int64),
+            SHA256: tf.io.FixedLenFeature([], tf.string),
         }
         parsed = tf.io.parse_example(serialized, spec)
-        picture = self._transform({picture_graph.IMAGE: parsed[picture_graph.IMAGE]})[picture_graph.PICTURE]
-        return picture, parsed["label"], parsed["sha256"]
+        picture = self._transform({IMAGE: parsed[IMAGE]})[picture_graph.PICTURE]
+        return picture, parsed[LABEL], parsed[SHA256]
 
 
 class _Writers:
@@ -256,12 +256,8 @@ def _settings(transform_graph: str, exec_properties: dict[str, Any]) -> Settings
     )
 
 
-def _split_dir(root: str, split: str) -> str:
-    return os.path.join(root, f"Split-{split}")
-
-
 def _shards(examples: types.Artifact, work: str, split: str, views: int) -> list[Shard]:
-    files = sorted(tf.io.gfile.glob(os.path.join(artifact_utils.get_split_uri([examples], split), "*")))
-    output_dir = _split_dir(work, split)
+    files = example_records.shards(examples.uri, split)
+    output_dir = split_folder(work, split)
     tf.io.gfile.makedirs(output_dir)
     return [Shard(file, output_dir, i, len(files), views) for i, file in enumerate(files)]

@@ -5,7 +5,7 @@ neither pictures nor lists of them go through its memory.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -15,14 +15,16 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
-from common import escaping, hashing, labels, progress, work_files
+from common import escaping, example_records, hashing, labels, progress, work_files
 from common.errors import UserError
+from common.examples import Example, FileCounts, split_folder, write_pictures
 from common.hashing import FINGERPRINT
 from components.image_example_gen import layout
 from components.image_example_gen.leakage import find_leaks
-from components.image_example_gen.plan import Plan, Record, make_plan
+from components.image_example_gen.plan import NO_PICTURE, Plan, Record, make_plan
 from components.image_example_gen.reports import write_reports, write_thumbnails
 from imaging import normalising, ranges
+from imaging.normalising import Picture
 
 _UNREADABLE = "cannot be read"
 _FILES_PER_BATCH = 32
@@ -32,15 +34,11 @@ _PICTURES_PER_SHARD = 256
 class Executor(base_beam_executor.BaseBeamExecutor):
     """Fills an Examples artifact.
 
-    Splits train, eval and test: uncompressed TFRecords of tf.train.Example, as pictures do not compress
-    further. Each example holds `image` (bytes of an upright 8-bit RGB or grey JPEG or PNG), `label` (int64,
-    the class id), `class_name`, `sha256` (of the file, hexadecimal), `file_name` (relative, escaped as
-    `common.escaping` does), `height`, `width` (int64, pixels), `brightness` (float, 0 to 1), and `size_range` and
-    `brightness_range` (of `imaging.ranges`). Beside the splits: `labels.txt`, `quarantine.csv` (file, reason),
+    Splits train, eval and test: uncompressed TFRecords, as pictures do not compress further, of what
+    `common.examples.Example` describes. Beside the splits: `labels.txt`, `quarantine.csv` (file, reason),
     `duplicates.csv` (file, kept), `leakage.csv` (file, split, near, distance: held-out pictures that look like training
-    pictures) and `thumbnails/`. Custom properties: the numbers of files found, used, duplicate and quarantined, of
-    classes, of pictures in each split (`train`, `eval`, `test`), and of held-out pictures in `leakage.csv` (`leakage`);
-    and the content's `fingerprint`.
+    pictures) and `thumbnails/`. Custom properties: those of `common.examples.FileCounts`, the number of pictures in
+    each split by its name, the number of `classes`, and the content's `fingerprint`.
     """
 
     def Do(
@@ -63,7 +61,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
         records = self._examine(found, max_pixels, work)
         _check_readable(records, found)
-        fingerprint = hashing.fingerprint((record.path, record.sha256) for record in records)
+        fingerprint = hashing.fingerprint((record.file.path, record.sha256) for record in records)
         if exec_properties.get(FINGERPRINT, fingerprint) != fingerprint:
             raise UserError(f"data folder {found.root!r} changed while it was read; run again when it is at rest")
         plan = make_plan(
@@ -93,14 +91,14 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 | "Batches" >> beam.Create(batches)
                 | "Examine" >> beam.Map(_examine_batch, root=found.root, max_pixels=max_pixels)
             )
-        records = [Record(*file[:3], sha256="", problem=file.problem) for file in found.files if file.problem]
-        records += [Record(*row) for batch in batches for row in work_files.read(_records_of(batch))]
+        records = [Record(file, sha256="") for file in found.files if file.problem]
+        records += [record for batch in batches for record in _read_records(_records_of(batch))]
         return records
 
     def _store(self, plan: Plan, found: layout.Layout, max_pixels: int, uri: str, work: str) -> None:
         shards = []
         for split, records in plan.splits.items():
-            directory = os.path.join(uri, f"Split-{split}")
+            directory = split_folder(uri, split)
             fileio.makedirs(directory)
             batches = work_files.write_batches(os.path.join(work, split), records, _PICTURES_PER_SHARD)
             shards += [
@@ -118,19 +116,20 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         for batch, _ in shards:
             if fileio.exists(_changed_of(batch)):
                 layout.check_unchanged(found)
-                path = os.path.join(found.root, *next(work_files.read(_changed_of(batch))))
+                changed = next(_read_records(_changed_of(batch)))
+                path = os.path.join(found.root, changed.file.path)
                 raise UserError(f"{path!r} changed while it was read; run again when the folder is at rest")
 
 
 def _examine_batch(batch: str, root: str, max_pixels: int) -> None:
     """Writes the records of one work file's files beside it."""
-    records = [_examine_file(root, layout.File(*row), max_pixels) for row in work_files.read(batch)]
+    records = [_examine_file(root, layout.File(**row), max_pixels) for row in work_files.read(batch)]
     work_files.write(_records_of(batch), records)
 
 
 def _examine_file(root: str, file: layout.File, max_pixels: int) -> Record:
     path = os.path.join(root, file.path)
-    sha256, problem, picture = "", "", None
+    sha256, problem, picture = "", "", NO_PICTURE
     try:
         if os.path.getsize(path) > normalising.max_bytes(max_pixels):
             sha256, problem = hashing.sha256_if_readable(path), f"too many bytes for a picture of {max_pixels} pixels"
@@ -143,16 +142,16 @@ def _examine_file(root: str, file: layout.File, max_pixels: int) -> Record:
     except normalising.Refused as error:
         problem = str(error)
     progress.advance()
-    return Record(*file[:3], sha256, problem, *(picture or ()))
+    return Record(file._replace(problem=problem), sha256, picture)
 
 
 def _check_readable(records: Sequence[Record], found: layout.Layout) -> None:
     """Tells one bad file, which is quarantined, from a folder that is gone."""
-    unreadable = [record for record in records if record.problem.startswith(_UNREADABLE)]
+    unreadable = [record for record in records if record.file.problem.startswith(_UNREADABLE)]
     if unreadable:
         layout.check_unchanged(found)
     if unreadable and len(unreadable) == sum(not file.problem for file in found.files):
-        reason = unreadable[0].problem.removeprefix(f"{_UNREADABLE}: ")
+        reason = unreadable[0].file.problem.removeprefix(f"{_UNREADABLE}: ")
         raise UserError(f"no file in data folder {found.root!r} can be read: {reason}")
 
 
@@ -161,56 +160,52 @@ def _store_shard(task: tuple[str, str], root: str, classes: Sequence[str], max_p
     batch, shard = task
     ids = {name: index for index, name in enumerate(classes)}
     with tf.io.TFRecordWriter(shard) as writer:
-        for record in (Record(*row) for row in work_files.read(batch)):
+        for record in _read_records(batch):
             try:
-                data = _read(os.path.join(root, record.path))
+                data = _read(os.path.join(root, record.file.path))
             except OSError:
                 data = b""
             if hashing.sha256_of_bytes(data) != record.sha256:
-                work_files.write(_changed_of(batch), [(record.path,)])
+                work_files.write(_changed_of(batch), [record])
                 return
-            image = data if record.as_stored else normalising.normalise(data, max_pixels)
-            example = _example(record, image, ids[record.class_name])
-            writer.write(example.SerializeToString(deterministic=True))
+            image = data if record.picture.as_stored else normalising.normalise(data, max_pixels)
+            writer.write(example_records.encode(_example(record, image, ids[record.file.class_name])))
             progress.advance()
 
 
-def _example(record: Record, image: bytes, label: int) -> tf.train.Example:
-    def _bytes(value: bytes) -> tf.train.Feature:
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-
-    def _int(value: int) -> tf.train.Feature:
-        return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
-
-    feature = {
-        "image": _bytes(image),
-        "label": _int(label),
-        "class_name": _bytes(record.class_name.encode()),
-        "sha256": _bytes(record.sha256.encode()),
-        "file_name": _bytes(escaping.escape(record.path).encode()),
-        "height": _int(record.height),
-        "width": _int(record.width),
-        "brightness": tf.train.Feature(float_list=tf.train.FloatList(value=[record.brightness])),
-        "size_range": _bytes(ranges.size_range(record.height, record.width).encode()),
-        "brightness_range": _bytes(ranges.brightness_range(record.brightness).encode()),
-    }
-    return tf.train.Example(features=tf.train.Features(feature=feature))
+def _example(record: Record, image: bytes, label: int) -> Example:
+    file, picture = record.file, record.picture
+    return Example(
+        image=image,
+        label=label,
+        class_name=file.class_name,
+        sha256=record.sha256,
+        file_name=escaping.escape(file.path),
+        height=picture.height,
+        width=picture.width,
+        brightness=picture.brightness,
+        size_range=ranges.size_range(picture.height, picture.width),
+        brightness_range=ranges.brightness_range(picture.brightness),
+    )
 
 
 def _describe(examples: types.Artifact, plan: Plan, classes: int, leaks: int, fingerprint: str) -> None:
     examples.split_names = artifact_utils.encode_split_names(list(plan.splits))
-    counts = {
-        "found": plan.found,
-        "used": plan.used,
-        "duplicate": len(plan.duplicates),
-        "quarantined": len(plan.quarantined),
-        "classes": classes,
-        "leakage": leaks,
-        **{split: len(records) for split, records in plan.splits.items()},
-    }
-    for name, count in counts.items():
-        examples.set_int_custom_property(name, count)
+    FileCounts(
+        found=plan.found,
+        used=plan.used,
+        duplicate=len(plan.duplicates),
+        quarantined=len(plan.quarantined),
+        leakage=leaks,
+    ).write(examples)
+    write_pictures(examples, {split: len(records) for split, records in plan.splits.items()})
+    examples.set_int_custom_property("classes", classes)
     examples.set_string_custom_property(FINGERPRINT, fingerprint)
+
+
+def _read_records(path: str) -> Iterator[Record]:
+    for row in work_files.read(path):
+        yield Record(**row | {"file": layout.File(**row["file"]), "picture": Picture(**row["picture"])})
 
 
 def _records_of(batch: str) -> str:

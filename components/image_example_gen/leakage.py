@@ -33,11 +33,11 @@ def find_leaks(splits: Mapping[str, Sequence[Record]]) -> list[Leak]:
     held_out = [(split, record) for split in (EVAL, TEST) for record in splits[split]]
     train = splits[TRAIN]
     places, distances = likeness.nearest(
-        likeness.parse([record.perceptual_hash for _, record in held_out]),
-        likeness.parse([record.perceptual_hash for record in train]),
+        likeness.parse([record.picture.perceptual_hash for _, record in held_out]),
+        likeness.parse([record.picture.perceptual_hash for record in train]),
     )
     leaks = [
-        Leak(record.path, split, train[place].path, int(distance))
+        Leak(record.file.path, split, train[place].file.path, int(distance))
         for (split, record), place, distance in zip(held_out, places, distances, strict=True)
         if place >= 0
     ]

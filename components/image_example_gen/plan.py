@@ -7,37 +7,27 @@ from typing import NamedTuple
 from common import escaping
 from common.errors import UserError
 from common.examples import EVAL, TEST, TRAIN
+from components.image_example_gen.layout import File
+from imaging.normalising import Picture
 
 # The more held-out split keeps a picture that is in two: a test picture must not be trained on.
 _RANK = {TEST: 0, EVAL: 1, TRAIN: 2}
+# What is known of a file that holds none that can be used.
+NO_PICTURE = Picture(height=0, width=0, brightness=0.0, as_stored=False, perceptual_hash="")
 
 
 class Record(NamedTuple):
     """One file after a look inside.
 
     Attributes:
-      path: relative to the data folder.
-      split: the split whose folder it is in.
-      class_name: the class whose folder it is in; empty for none.
+      file: where it lies; has a problem unless its picture can be used.
       sha256: of the file's bytes, hexadecimal; empty where nobody looked inside.
-      problem: why it cannot be used; empty for a usable picture.
-      height: pixels, upright.
-      width: pixels, upright.
-      brightness: mean luma, 0 to 1.
-      as_stored: whether the file's own bytes are what is stored.
-      perceptual_hash: as `imaging.likeness` makes it; empty where there is no usable picture.
+      picture: what is in it; NO_PICTURE where there is none that can be used.
     """
 
-    path: str
-    split: str
-    class_name: str
+    file: File
     sha256: str
-    problem: str = ""
-    height: int = 0
-    width: int = 0
-    brightness: float = 0.0
-    as_stored: bool = True
-    perceptual_hash: str = ""
+    picture: Picture = NO_PICTURE
 
 
 class Plan(NamedTuple):
@@ -87,8 +77,8 @@ def make_plan(
     copies: dict[str, list[Record]] = defaultdict(list)
     quarantined = []
     for record in records:
-        if record.problem:
-            quarantined.append((record.path, record.problem))
+        if record.file.problem:
+            quarantined.append((record.file.path, record.file.problem))
         else:
             copies[record.sha256].append(record)
 
@@ -97,14 +87,14 @@ def make_plan(
     splits: dict[str, list[Record]] = {TRAIN: [], EVAL: [], TEST: []}
     duplicates = []
     for sha256 in sorted(copies):
-        first, *others = sorted(copies[sha256], key=lambda record: (_RANK[record.split], record.path))
-        owners = sorted({record.class_name for record in copies[sha256]})
+        first, *others = sorted(copies[sha256], key=lambda record: (_RANK[record.file.split], record.file.path))
+        owners = sorted({record.file.class_name for record in copies[sha256]})
         if len(owners) > 1:
             reason = f"same picture under two classes: {', '.join(map(escaping.escape, owners))}"
-            quarantined += [(record.path, reason) for record in (first, *others)]
+            quarantined += [(record.file.path, reason) for record in (first, *others)]
             continue
-        splits[_cut(sha256, cuts) if first.split == TRAIN else first.split].append(first)
-        duplicates += [(other.path, first.path) for other in others]
+        splits[_cut(sha256, cuts) if first.file.split == TRAIN else first.file.split].append(first)
+        duplicates += [(other.file.path, first.file.path) for other in others]
 
     plan = Plan(splits, sorted(duplicates), sorted(quarantined))
     _check_quarantine(plan, max_quarantined_fraction)
@@ -140,10 +130,10 @@ def _commonest(quarantined: list[tuple[str, str]]) -> str:
 
 
 def _check_classes(plan: Plan, classes: list[str]) -> None:
-    trained = {record.class_name for record in plan.splits[TRAIN]}
+    trained = {record.file.class_name for record in plan.splits[TRAIN]}
     for name in classes:
         if name not in trained:
-            held_out = sum(record.class_name == name for split in (EVAL, TEST) for record in plan.splits[split])
+            held_out = sum(record.file.class_name == name for split in (EVAL, TEST) for record in plan.splits[split])
             raise UserError(
                 f"the class {name!r} has no usable picture left in train: {held_out} went to eval or test, "
                 f"the rest are duplicates or cannot be used; add pictures of it"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from tfx.dsl.io import fileio
 
 from common import escaping
+from common.examples import DUPLICATES_FILE, LEAKAGE_FILE, QUARANTINED_FILE
 from components.image_example_gen.leakage import Leak
 from components.image_example_gen.plan import Plan
 from imaging import thumbnails
@@ -26,13 +27,11 @@ def write_reports(directory: str, plan: Plan, leaks: Iterable[Leak]) -> None:
     File names are escaped as `common.escaping` does; a cell that begins like a formula gets an apostrophe.
     """
     quarantined = ((escaping.escape(path), reason) for path, reason in plan.quarantined)
-    _write(os.path.join(directory, "quarantine.csv"), ("file", "reason"), quarantined)
+    _write(os.path.join(directory, QUARANTINED_FILE), ("file", "reason"), quarantined)
     duplicates = ((escaping.escape(path), escaping.escape(kept)) for path, kept in plan.duplicates)
-    _write(os.path.join(directory, "duplicates.csv"), ("file", "kept"), duplicates)
-    alike = (
-        (escaping.escape(path), split, escaping.escape(near), str(distance)) for path, split, near, distance in leaks
-    )
-    _write(os.path.join(directory, "leakage.csv"), ("file", "split", "near", "distance"), alike)
+    _write(os.path.join(directory, DUPLICATES_FILE), ("file", "kept"), duplicates)
+    alike = ((escaping.escape(leak.path), leak.split, escaping.escape(leak.near), str(leak.distance)) for leak in leaks)
+    _write(os.path.join(directory, LEAKAGE_FILE), ("file", "split", "near", "distance"), alike)
 
 
 def write_thumbnails(directory: str, root: str, max_pixels: int, plan: Plan, leaks: Iterable[Leak]) -> None:

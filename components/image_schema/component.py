@@ -13,27 +13,26 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
 from tfx.types import standard_artifacts
 
-_SCHEMA = """
-feature {
-  name: "image" type: BYTES presence { min_fraction: 1.0 } shape {}
-  # Keeps whole pictures out of the count of frequent values.
-  image_domain {}
+from common.examples import BRIGHTNESS, HEIGHT, IMAGE, LABEL, WIDTH, Example
+
+_TYPES = {bytes: "BYTES", str: "BYTES", int: "INT", float: "FLOAT"}
+_DOMAINS = {
+    IMAGE: "image_domain {}",  # keeps whole pictures out of the count of frequent values
+    LABEL: "int_domain { min: 0 }",
+    HEIGHT: "int_domain { min: 1 }",
+    WIDTH: "int_domain { min: 1 }",
+    BRIGHTNESS: "float_domain { min: 0 max: 1 }",
 }
-feature { name: "label" type: INT presence { min_fraction: 1.0 } shape {} int_domain { min: 0 } }
-feature { name: "class_name" type: BYTES presence { min_fraction: 1.0 } shape {} }
-feature { name: "sha256" type: BYTES presence { min_fraction: 1.0 } shape {} }
-feature { name: "file_name" type: BYTES presence { min_fraction: 1.0 } shape {} }
-feature { name: "height" type: INT presence { min_fraction: 1.0 } shape {} int_domain { min: 1 } }
-feature { name: "width" type: INT presence { min_fraction: 1.0 } shape {} int_domain { min: 1 } }
-feature { name: "brightness" type: FLOAT presence { min_fraction: 1.0 } shape {} float_domain { min: 0 max: 1 } }
-feature { name: "size_range" type: BYTES presence { min_fraction: 1.0 } shape {} }
-feature { name: "brightness_range" type: BYTES presence { min_fraction: 1.0 } shape {} }
-"""
+_FEATURE = 'feature {{ name: "{name}" type: {type} presence {{ min_fraction: 1.0 }} shape {{}} {domain} }}'
 
 
 def build_schema() -> schema_pb2.Schema:
     """The features of one example: all present, one value each."""
-    return text_format.Parse(_SCHEMA, schema_pb2.Schema())
+    text = "\n".join(
+        _FEATURE.format(name=name, type=_TYPES[kind], domain=_DOMAINS.get(name, ""))
+        for name, kind in Example.__annotations__.items()
+    )
+    return text_format.Parse(text, schema_pb2.Schema())
 
 
 @component

@@ -10,6 +10,8 @@ import numpy.typing as npt
 import tensorflow as tf
 from PIL import Image
 
+from common import example_records
+from common.examples import IMAGE
 from modeling import picture_graph
 
 _SIDE = 192  # pixels
@@ -40,22 +42,17 @@ def find(examples: str, split: str, sha256s: Collection[str]) -> dict[str, Photo
       split: its name.
       sha256s: hashes of the pictures' files, hexadecimal.
     """
-    files = sorted(tf.io.gfile.glob(f"{examples}/Split-{split}/*"))
-    found = {}
-    for serialized in tf.data.TFRecordDataset(files).as_numpy_iterator():
-        feature = tf.train.Example.FromString(serialized).features.feature
-        sha256, file_name, image = (feature[key].bytes_list.value[0] for key in ("sha256", "file_name", "image"))
-        if sha256.decode() in sha256s:
-            found[sha256.decode()] = Photo(file_name.decode(), image)
-    return found
+    return {
+        example.sha256: Photo(example.file_name, example.image)
+        for example in example_records.read(examples, split)
+        if example.sha256 in sha256s
+    }
 
 
 def as_the_model_sees(photos: list[Photo], image_size: int) -> npt.NDArray[np.float32]:
     """Pictures through the graph that training and serving apply: float32 [pictures, size, size, 3], RGB, 0 to 255."""
     images = tf.constant([photo.image for photo in photos])
-    return picture_graph.preprocessing_fn({picture_graph.IMAGE: images}, {"image_size": image_size})[
-        picture_graph.PICTURE
-    ].numpy()
+    return picture_graph.preprocessing_fn({IMAGE: images}, {"image_size": image_size})[picture_graph.PICTURE].numpy()
 
 
 def data_uri(pixels: npt.NDArray[np.generic]) -> str:

@@ -11,10 +11,10 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx import types
 from tfx.types import artifact_utils
 
+from common.examples import DUPLICATES_FILE, LEAKAGE_FILE, QUARANTINED_FILE, SLICES, SPLITS, FileCounts
 from components.report import album, charts
 from imaging import ranges, thumbnails
 
-SPLITS = ("train", "eval", "test")
 _FILE = "FeatureStats.pb"
 _MAX_BARS = 30
 _MAX_ROWS = 24
@@ -34,13 +34,13 @@ class Files(NamedTuple):
     """What became of the files.
 
     Attributes:
-      counts: files found, used, duplicate and quarantined, and held-out pictures that look like training pictures.
+      counts: how many there are of each kind.
       quarantined: file and reason, the first of them.
       duplicates: file and the copy that is used, the first of them.
       leakage: held-out picture, split, training picture, distance, the first of them.
     """
 
-    counts: dict[str, int]
+    counts: FileCounts
     quarantined: list[Row]
     duplicates: list[Row]
     leakage: list[Row]
@@ -55,7 +55,7 @@ def read_counts(statistics: types.Artifact) -> dict[str, Counts]:
     Returns:
       Counts by feature; the values sorted, ranges in their order.
     """
-    found: dict[str, Counts] = {"class_name": {}, "size_range": {}, "brightness_range": {}}
+    found: dict[str, Counts] = {feature: {} for feature in SLICES}
     for place, split in enumerate(SPLITS):
         with tf.io.gfile.GFile(os.path.join(artifact_utils.get_split_uri([statistics], split), _FILE), "rb") as file:
             (dataset,) = statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read()).datasets
@@ -88,17 +88,16 @@ def read_files(examples: types.Artifact) -> Files:
       examples: ImageExampleGen's.
     """
     uri = examples.uri
-    keys = ("found", "used", "duplicate", "quarantined", "leakage")
     return Files(
-        counts={key: int(examples.get_int_custom_property(key)) for key in keys},
+        counts=FileCounts.read(examples),
         quarantined=[
             Row(cells, _thumbnails(uri, [thumbnails.quarantined_file(row)]))
-            for row, cells in enumerate(_table(uri, "quarantine.csv"))
+            for row, cells in enumerate(_table(uri, QUARANTINED_FILE))
         ],
-        duplicates=[Row(cells, []) for cells in _table(uri, "duplicates.csv")],
+        duplicates=[Row(cells, []) for cells in _table(uri, DUPLICATES_FILE)],
         leakage=[
             Row(cells, _thumbnails(uri, thumbnails.leak_files(row)))
-            for row, cells in enumerate(_table(uri, "leakage.csv"))
+            for row, cells in enumerate(_table(uri, LEAKAGE_FILE))
         ],
     )
 

@@ -15,7 +15,7 @@ from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
-from common.examples import TEST
+from common.examples import BRIGHTNESS_RANGE, CLASS_NAME, SIZE_RANGE, TEST
 from common.hashing import FINGERPRINT
 from common.labels import read_labels
 from components.report import FILE_NAME, album, charts, data_section, gallery, numbers, page
@@ -72,7 +72,7 @@ def _render(inputs: dict[str, types.Artifact], configuration: str, step_seconds:
         curves=charts.learning_curves(_history(inputs["model_run"].uri)),
         matrix=evaluations.confusion_matrix(evaluation.uri, len(classes)),
         class_rows=class_rows,
-        class_counts=split_counts["class_name"],
+        class_counts=split_counts[CLASS_NAME],
         calibration=calibration,
         reliability=charts.reliability(calibration),
         scores=charts.scores(scores, is_right),
@@ -81,9 +81,9 @@ def _render(inputs: dict[str, types.Artifact], configuration: str, step_seconds:
         slices=_worst_first(evaluations.slices(evaluation.uri)),
         gallery=gallery.hang(pictures, photos, said, classes, saliency, info.image_size),
         data=data_section.read_files(examples),
-        counts_by_class=data_section.chart(split_counts["class_name"], "Pictures of each class"),
-        counts_by_size=data_section.chart(split_counts["size_range"], "Pictures by their shorter side"),
-        counts_by_brightness=data_section.chart(split_counts["brightness_range"], "Pictures by their brightness"),
+        counts_by_class=data_section.chart(split_counts[CLASS_NAME], "Pictures of each class"),
+        counts_by_size=data_section.chart(split_counts[SIZE_RANGE], "Pictures by their shorter side"),
+        counts_by_brightness=data_section.chart(split_counts[BRIGHTNESS_RANGE], "Pictures by their brightness"),
         seconds=charts.bars(_seconds(step_seconds), "Time of each step", "seconds"),
         info=info,
         fingerprint=examples.get_string_custom_property(FINGERPRINT),

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from markupsafe import Markup
 
 from common import escaping
+from common.examples import BRIGHTNESS_RANGE, CLASS_NAME, SIZE_RANGE
 from components.report import charts
 from components.report.numbers import Share
 
@@ -18,7 +19,7 @@ _METRICS = {
     "accuracy_change": "accuracy, change since the last blessed model",
     "served": "answers as in TensorFlow Serving",
 }
-_SLICES = {"class_name": "class", "size_range": "shorter side", "brightness_range": "brightness"}
+_SLICES = {CLASS_NAME: "class", SIZE_RANGE: "shorter side", BRIGHTNESS_RANGE: "brightness"}
 
 
 def render(**facts: Any) -> str:

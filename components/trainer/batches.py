@@ -5,6 +5,7 @@ import math
 
 import tensorflow as tf
 
+from common.examples import TRAIN
 from modeling import features
 from modeling.features import FeaturesInfo
 
@@ -31,7 +32,7 @@ class Features:
     def counts(self, classes: int) -> list[int]:
         """Training pictures of each class."""
         counts = [0] * classes
-        for _, labels in self.in_order("train", features.BOTTLENECKS):
+        for _, labels in self.in_order(TRAIN, features.BOTTLENECKS):
             for label in labels.numpy():
                 counts[label] += 1
         return counts
@@ -61,11 +62,11 @@ class Features:
         epochs = functools.reduce(tf.data.Dataset.concatenate, views).repeat()
         if mirror:
             epochs = epochs.enumerate().map(self._mirror)
-        return epochs.skip(first * self.steps("train")).prefetch(2)
+        return epochs.skip(first * self.steps(TRAIN)).prefetch(2)
 
     def _shuffled(self, family: str, view: int) -> tf.data.Dataset:
         """One view of the training split, in another order each time it is gone through."""
-        files = features.files(self._directory, "train", family, view)
+        files = features.files(self._directory, TRAIN, family, view)
         record_bytes = 4 * math.prod(self.info.shapes[family])
         dataset = tf.data.Dataset.from_tensor_slices(files).shuffle(len(files), self._seed)
         dataset = tf.data.TFRecordDataset(dataset)

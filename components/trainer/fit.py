@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from common import progress, unfinished
+from common.examples import EVAL, TRAIN
 from components.trainer.batches import Features
 from components.trainer.checkpoint import Checkpoint, Rows
 from modeling.training_results import TrainingResults
@@ -61,7 +62,7 @@ class Run:
         stopping = keras.callbacks.EarlyStopping(patience=self._patience, restore_best_weights=True)
         history: Rows = []
         checkpoint = Checkpoint(os.path.join(self._work, f"stage_{stage}.npz"), model, stopping, history)
-        steps = data.steps("train")
+        steps = data.steps(TRAIN)
         progress.start(epochs * steps, f"steps of stage {stage}")
         progress.advance(checkpoint.epochs * steps)
         if checkpoint.stopped or checkpoint.epochs == epochs:
@@ -72,7 +73,7 @@ class Run:
                 initial_epoch=checkpoint.epochs,
                 epochs=epochs,
                 steps_per_epoch=steps,
-                validation_data=data.in_order("eval", family),
+                validation_data=data.in_order(EVAL, family),
                 class_weight=self._class_weights,
                 callbacks=[
                     stopping,
@@ -126,6 +127,6 @@ def evaluate(model: keras.Model, data: Features, family: str) -> TrainingResults
     """Loss and accuracy of a compiled model on the train and eval splits, first view, without dropout."""
     train, held_out = (
         dict(zip(("loss", "accuracy"), model.evaluate(data.in_order(split, family), verbose=0), strict=True))
-        for split in ("train", "eval")
+        for split in (TRAIN, EVAL)
     )
     return TrainingResults(train, held_out)

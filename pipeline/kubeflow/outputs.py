@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from common import escaping
+from common.examples import EVAL, TRAIN, FileCounts
 
 if TYPE_CHECKING:
     from tfx.types import Artifact
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     Artifacts = Mapping[str, Artifact]
 
 METRICS, CLASSIFICATION, MARKDOWN, HTML, TEXT = "Metrics", "ClassificationMetrics", "Markdown", "HTML", "text"
-_FILES = ("found", "used", "duplicate", "quarantined", "leakage")
 
 
 class Output(NamedTuple):
@@ -93,14 +93,14 @@ def _confusion_matrix(classes: list[str], counts: Any) -> dict[str, Any]:
 
 
 def _files(artifacts: "Artifacts") -> dict[str, float]:
-    return {key: int(artifacts["examples"].get_int_custom_property(key)) for key in _FILES}
+    return FileCounts.read(artifacts["examples"])._asdict()
 
 
 def _training(artifacts: "Artifacts") -> dict[str, float]:
     from modeling.training_results import TrainingResults
 
     results = TrainingResults.read(artifacts["model_run"].uri)
-    by_split = {"train": results.train, "eval": results.eval}
+    by_split = {TRAIN: results.train, EVAL: results.eval}
     return {f"{split}_{name}": value for split, metrics in by_split.items() for name, value in metrics.items()}
 
 

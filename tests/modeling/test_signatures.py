@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.types.standard_artifacts import Examples, Model, TransformGraph
 
+from common import example_records
 from components.trainer import run_fn
 from modeling import backbones, signatures
 from modeling import head as classifier_model
@@ -34,7 +35,7 @@ def test_a_session_answers_as_the_object_loader_does(
 ) -> None:
     chosen = (steps.read(examples, "train") * 2)[:count]
     is_bytes = signature == "serving_default"
-    values = steps.images(chosen) if is_bytes else [one.SerializeToString() for one in chosen]
+    values = steps.images(chosen) if is_bytes else list(map(example_records.encode, chosen))
     _assert_loaders_agree(f"{model.uri}/Format-Serving", signature, values)
 
 

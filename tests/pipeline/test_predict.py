@@ -22,7 +22,7 @@ import tensorflow as tf
 from pictures import encode, make_pixels, write_classes
 from PIL import Image
 
-from common import labels
+from common import example_records, labels
 from common.errors import UserError
 from modeling.prediction_formats import File, Prediction, make_format
 from modeling.predictor import Predictor
@@ -94,11 +94,8 @@ def test_any_picture_gets_exactly_the_probabilities_that_evaluation_sees(
     }
     for name, picture in test.items():
         _write(data / "test" / "apple" / name, picture)
-    stored = {
-        one.features.feature["file_name"].bytes_list.value[0].decode(): one
-        for one in steps.read(steps.ingest(data, tmp_path / "examples"), "test")
-    }
-    examples = [stored[f"test/apple/{name}"].SerializeToString() for name in test]
+    stored = {one.file_name: one for one in steps.read(steps.ingest(data, tmp_path / "examples"), "test")}
+    examples = [example_records.encode(stored[f"test/apple/{name}"]) for name in test]
     evaluated = steps.serving(model).signatures["serve_examples"](examples=tf.constant(examples))
 
     files = [File(str(data / "test" / "apple" / name)) for name in test]

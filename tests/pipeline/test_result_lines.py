@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from common.examples import FileCounts
 from components.image_example_gen import layout
 from pipeline.local_run import _show, _show_data
 from pipeline.screen import Screen
@@ -19,7 +20,7 @@ def _lines(capfd: pytest.CaptureFixture[str], start: str, leakage: int = 0, **ch
         metrics={},
         gate=[],
         baseline_note="",
-        files={"found": 9, "used": 9, "duplicate": 0, "quarantined": 0, "leakage": leakage},
+        files=FileCounts(found=9, used=9, duplicate=0, quarantined=0, leakage=leakage),
         steps=[],
         classes=[],
         fine_tuning="off",

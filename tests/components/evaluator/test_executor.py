@@ -197,7 +197,7 @@ def test_what_the_models_said_of_each_test_picture_is_kept(
     examples: Examples, model: Model, poor_model: Model, poor: tuple[ModelEvaluation, ModelBlessing], tmp_path: Path
 ) -> None:
     truth, probabilities = _truth(examples, poor_model)
-    shas = [example.features.feature["sha256"].bytes_list.value[0].decode() for example in steps.read(examples, "test")]
+    shas = [example.sha256 for example in steps.read(examples, "test")]
     alone = read_predictions(poor[0].uri)
     assert alone.sha256s == sorted(shas)
     order = [shas.index(sha256) for sha256 in alone.sha256s]

@@ -11,6 +11,7 @@ from tfx.components.statistics_gen.executor import Executor as StatisticsExecuto
 from tfx.types import artifact_utils
 from tfx.types.standard_artifacts import ExampleAnomalies, Examples, ExampleStatistics
 
+from common import example_records
 from common.errors import UserError
 from components.example_validator.executor import Executor
 
@@ -47,8 +48,7 @@ def test_an_anomaly_stops_the_run_with_split_feature_and_text(examples: Examples
     folder.mkdir()
     with tf.io.TFRecordWriter(str(folder / "examples.tfrecord")) as writer:
         for example in steps.read(examples, "train"):
-            example.features.feature["brightness"].float_list.value[0] = 7.0
-            writer.write(example.SerializeToString())
+            writer.write(example_records.encode(example._replace(brightness=7.0)))
     with pytest.raises(UserError, match=r"^anomalies in the train split: brightness: .*high.*$"):
         _validate(broken, tmp_path)
 

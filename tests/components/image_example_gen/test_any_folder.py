@@ -70,9 +70,7 @@ def test_each_file_of_any_folder_is_accounted_for(entries: list[tuple[str, str, 
         try:
             found = layout.find(folder)
             records = [
-                Record(*file[:3], sha256="", problem=file.problem)
-                if file.problem
-                else executor._examine_file(found.root, file, 10_000)
+                Record(file, sha256="") if file.problem else executor._examine_file(found.root, file, 10_000)
                 for file in found.files
             ]
             plan = make_plan(
@@ -87,7 +85,7 @@ def test_each_file_of_any_folder_is_accounted_for(entries: list[tuple[str, str, 
             stopped = str(error)
             assert stopped.splitlines() == [stopped]
             return
-    used = [record.path for records in plan.splits.values() for record in records]
+    used = [record.file.path for records in plan.splits.values() for record in records]
     told = [path for path, _ in (*plan.duplicates, *plan.quarantined)]
     assert Counter(used + told) == Counter(file.path for file in found.files)
     assert plan.found == plan.used + len(plan.duplicates) + len(plan.quarantined) == len(found.files)

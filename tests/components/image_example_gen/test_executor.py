@@ -382,7 +382,7 @@ def test_an_unreadable_file_is_quarantined_and_an_unreadable_folder_told():
         (root / "a/000.png").chmod(0)
         with _as_nobody():
             record = executor._examine_file(str(root), layout.File("a/000.png", "train", "a"), 10_000)
-        assert (record.sha256, record.problem) == ("", "cannot be read: Permission denied")
+        assert (record.sha256, record.file.problem) == ("", "cannot be read: Permission denied")
         (root / "b").chmod(0)
         with _as_nobody(), pytest.raises(UserError) as error:
             layout.find(str(root))
@@ -396,7 +396,7 @@ def test_a_file_that_changes_after_the_decision_is_told(tmp_path: Path, monkeypa
 
     def _decide_and_change(*args: Any, **kwargs: Any) -> Any:
         plan = make_plan(*args, **kwargs)
-        (root / plan.splits["train"][0].path).write_bytes(encode(make_pixels(99)))
+        (root / plan.splits["train"][0].file.path).write_bytes(encode(make_pixels(99)))
         return plan
 
     monkeypatch.setitem(Executor.Do.__globals__, "make_plan", _decide_and_change)

@@ -1,13 +1,14 @@
 import numpy as np
 
+from components.image_example_gen.layout import File
 from components.image_example_gen.leakage import Leak, find_leaks
-from components.image_example_gen.plan import Record
+from components.image_example_gen.plan import NO_PICTURE, Record
 
 _RNG = np.random.default_rng(0)
 
 
 def _record(path: str, bits: bytes) -> Record:
-    return Record(path, "train", "a", path, perceptual_hash=bits.hex())
+    return Record(File(path, "train", "a"), path, NO_PICTURE._replace(perceptual_hash=bits.hex()))
 
 
 def test_each_held_out_picture_is_listed_once_with_the_training_picture_most_like_it():

@@ -4,12 +4,13 @@ import random
 import pytest
 
 from common.errors import UserError
+from components.image_example_gen.layout import File
 from components.image_example_gen.plan import Plan, Record, make_plan
 
 
 def _record(path: str, content: str | None = None, split: str = "train", problem: str = "") -> Record:
     sha256 = hashlib.sha256((content or path).encode()).hexdigest()
-    return Record(path, split, path.split("/")[-2], sha256, problem)
+    return Record(File(path, split, path.split("/")[-2], problem), sha256)
 
 
 def _records(count: int, split: str = "train") -> list[Record]:
@@ -24,7 +25,7 @@ def _plan(records: list[Record], split_folders: tuple[str, ...] = ("train",), **
 
 
 def _split_of(plan: Plan) -> dict[str, str]:
-    return {record.path: split for split, records in plan.splits.items() for record in records}
+    return {record.file.path: split for split, records in plan.splits.items() for record in records}
 
 
 def test_splits_are_cut_by_hash_in_the_asked_shares():
@@ -45,7 +46,7 @@ def test_pictures_stay_in_their_split_when_others_come():
 def test_a_split_with_a_folder_is_not_cut_from_train():
     records = [*_records(100), *_records(10, "test")]
     plan = _plan(records, ("train", "test"), eval_fraction=0.3)
-    assert {record.path for record in plan.splits["test"]} == {record.path for record in _records(10, "test")}
+    assert {record.file.path for record in plan.splits["test"]} == {record.file.path for record in _records(10, "test")}
     assert len(plan.splits["eval"]) / 200 == pytest.approx(0.3, abs=0.1)
 
 
@@ -116,7 +117,7 @@ def test_a_class_that_train_lost_is_told():
         _record("train/b/2", "2"),
         _record("test/b/2", "2", "test"),
     ]
-    records = [record for record in _records(50) if record.class_name == "a"] + lost
+    records = [record for record in _records(50) if record.file.class_name == "a"] + lost
     records.append(_record("test/a/1", split="test"))
     with pytest.raises(UserError) as error:
         _plan(records, ("train", "test"))

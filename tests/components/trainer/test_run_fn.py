@@ -14,7 +14,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.types.standard_artifacts import Examples, Model, TransformGraph
 
-from common import labels, progress
+from common import example_records, labels, progress
 from components.trainer import run_fn
 from modeling import backbones, signatures
 from modeling.features import FeaturesInfo
@@ -66,7 +66,7 @@ def test_every_form_of_the_model_gives_the_in_memory_probabilities(
 
     loaded = steps.serving(model)
     by_bytes = loaded.signatures["serving_default"](image_bytes=tf.constant(steps.images(test)))
-    by_example = loaded.signatures["serve_examples"](examples=tf.constant([one.SerializeToString() for one in test]))
+    by_example = loaded.signatures["serve_examples"](examples=tf.constant(list(map(example_records.encode, test))))
     assert in_memory.std(axis=0).max() > 0.1, "the model tells pictures apart"
     np.testing.assert_allclose(by_bytes["probabilities"], in_memory, atol=1e-4)
     np.testing.assert_allclose(by_example["probabilities"], in_memory, atol=1e-4)
