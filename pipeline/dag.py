@@ -107,7 +107,13 @@ def create_pipeline(
         **{CANDIDATE: model},
     ).with_id("LatestBlessedModel")
     baseline = resolver.outputs["model"]
-    evaluator = Evaluator(examples=examples, model=model, baseline_model=baseline, **config.gate.model_dump())
+    evaluator = Evaluator(
+        examples=examples,
+        model=model,
+        baseline_model=baseline,
+        baseline_blessing=resolver.outputs["model_blessing"],
+        **config.gate.model_dump(),
+    )
     blessing = evaluator.outputs["blessing"]
 
     destination = pusher_pb2.PushDestination.Filesystem(base_directory=serving)

@@ -136,6 +136,7 @@ def _run_steps(config: configuration.Config, data: str, output: Path, screen: Sc
     )
     faults.check_room(output)
     leftovers.clear(connection, pipeline_root)
+    leftovers.follow(connection, pipeline_root)
     leftovers.forget_removed_versions(connection)
     progress.listen(screen.advance)
     runner = StepRunner(screen, is_interrupted)
@@ -195,7 +196,7 @@ def _show(summary: "Summary", output: Path, screen: Screen) -> None:
 
 def _show_inference(inference: "Inference", screen: Screen) -> None:
     if not inference.model:
-        screen.line("predicted  nothing: no model is blessed yet")
+        screen.line("predicted  nothing: there is no blessed model")
         return
     model = "" if inference.is_candidate else " by the last blessed model"
     failed = f", {inference.failed} could not be" if inference.failed else ""

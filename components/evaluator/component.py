@@ -26,6 +26,7 @@ class EvaluatorSpec(component_spec.ComponentSpec):
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
         "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
         "baseline_model": component_spec.ChannelParameter(type=standard_artifacts.Model, optional=True),
+        "baseline_blessing": component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing, optional=True),
     }
     OUTPUTS = {
         "evaluation": component_spec.ChannelParameter(type=standard_artifacts.ModelEvaluation),
@@ -44,6 +45,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         examples: types.BaseChannel,
         model: types.BaseChannel,
         baseline_model: types.BaseChannel,
+        baseline_blessing: types.BaseChannel,
         *,
         min_accuracy: float,
         max_accuracy_drop: float,
@@ -55,6 +57,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
           examples: pictures, with a test split.
           model: the candidate.
           baseline_model: the last blessed model, if any. One of other classes is not compared with.
+          baseline_blessing: its blessing, which tells where the model was if that is gone.
           min_accuracy: least accuracy on the whole test split, 0 to 1.
           max_accuracy_drop: how far accuracy may lie below the baseline's, 0 to 1.
           slices: least accuracy on the test pictures of a class, by class name.
@@ -64,6 +67,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
                 examples=examples,
                 model=model,
                 baseline_model=baseline_model,
+                baseline_blessing=baseline_blessing,
                 min_accuracy=min_accuracy,
                 max_accuracy_drop=max_accuracy_drop,
                 slices=json.dumps(dict(slices), sort_keys=True),

@@ -37,7 +37,7 @@ class Executor(tfx_evaluator.Executor):
         """Evaluates and blesses or not. The arguments are TFX's; their keys are those of EvaluatorSpec."""
         classes = _classes(input_dict["model"])
         baseline = input_dict.get("baseline_model") or []
-        note = _incomparable(classes, baseline)
+        note = _incomparable(classes, baseline) or _gone(baseline, input_dict.get("baseline_blessing") or [])
         if note:
             baseline = []
         config = eval_config(
@@ -99,3 +99,11 @@ def _incomparable(classes: list[str], baseline: list[types.Artifact]) -> str:
         return ""
     others = ", ".join(map(escaping.escape, _classes(baseline)))
     return f"not compared with the last blessed model: its classes are {others}"
+
+
+def _gone(baseline: list[types.Artifact], blessing: list[types.Artifact]) -> str:
+    """Why there is no baseline though a model was blessed; empty where there is one or none was."""
+    if baseline or not blessing:
+        return ""
+    model = blessing[0].get_string_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY)
+    return f"not compared with the last blessed model: it is gone from {escaping.escape(model)}"

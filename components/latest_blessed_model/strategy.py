@@ -3,15 +3,18 @@
 import ml_metadata as mlmd
 from tfx import types
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import LatestBlessedModelStrategy
+from tfx.dsl.io import fileio
+from tfx.utils import path_utils
 
 CANDIDATE = "candidate"
 
 
 class LatestOtherBlessedModel(LatestBlessedModelStrategy):
-    """TFX's strategy, without the candidate itself.
+    """TFX's strategy, without the candidate itself and without a model that is gone.
 
     With TFX's own, the second run of an unchanged pipeline finds the model of the first as its baseline, so Evaluator
-    and Pusher would run again and publish the same model a second time.
+    and Pusher would run again and publish the same model a second time. And TFX's own gives a model whose files were
+    deleted, at which Evaluator fails.
     """
 
     def resolve_artifacts(
@@ -24,9 +27,13 @@ class LatestOtherBlessedModel(LatestBlessedModelStrategy):
           input_dict: `candidate`, this run's model; `model` and `model_blessing`, all there are.
 
         Returns:
-          `model` and `model_blessing`, with one artifact each or none; and the candidate.
+          `model` and `model_blessing`, with one artifact each or none; and the candidate. A blessing without a model
+          says that the last blessed one is gone.
         """
         candidates = input_dict[CANDIDATE]
         others = [artifact for artifact in input_dict["model"] if artifact.id not in {c.id for c in candidates}]
         blessed = super().resolve_artifacts(store, {"model": others, "model_blessing": input_dict["model_blessing"]})
-        return None if blessed is None else {**blessed, CANDIDATE: candidates}
+        if blessed is None:
+            return None
+        there = [model for model in blessed["model"] if fileio.exists(path_utils.serving_model_path(model.uri))]
+        return {**blessed, "model": there, CANDIDATE: candidates}

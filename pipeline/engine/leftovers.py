@@ -80,6 +80,23 @@ def _remove_folder(path: str) -> None:
         fileio.rmtree(path)
 
 
+def follow(connection: metadata_store_pb2.ConnectionConfig, pipeline_root: str) -> None:
+    """Lets the store follow an output folder that was moved or copied.
+
+    Where the folder was before, there may be another run's files by now, which would be taken for this one's.
+
+    Args:
+      connection: the metadata store.
+      pipeline_root: the local folder that all artifacts of the store belong into.
+    """
+    with RoomyMetadata(connection) as handle:
+        elsewhere = [one for one in handle.store.get_artifacts() if not one.uri.startswith(f"{pipeline_root}/")]
+        for artifact in elsewhere:
+            # <root>/<node>/<output>/<execution>
+            artifact.uri = os.path.join(pipeline_root, *artifact.uri.split("/")[-3:])
+        handle.store.put_artifacts(elsewhere)
+
+
 def forget_removed_versions(connection: metadata_store_pb2.ConnectionConfig) -> None:
     """Lets a model that was published be published again where its version is gone from the serving folder.
 

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import hashlib
 import itertools
+import json
 import os
 import shutil
 import signal
@@ -139,6 +140,40 @@ def test_a_model_whose_version_is_gone_from_the_serving_folder_is_published_agai
     assert place.run() == local_run.PUBLISHED
     assert place.executed() == []
     assert place.versions() == [version]
+
+
+def test_a_blessed_model_that_was_deleted_is_no_baseline_and_that_is_said(
+    place: Workplace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    deleted = place.summary["model"]
+    shutil.rmtree(place.output / "pipeline" / "Trainer" / "model")
+    for executed in (["Trainer", "Evaluator", "Pusher", "Report"], []):
+        assert place.run() == local_run.PUBLISHED
+        assert place.executed() == executed
+        assert [check["metric"] for check in place.summary["gate"]] == ["accuracy", "served"]
+        note = f"not compared with the last blessed model: it is gone from {deleted}"
+        assert place.summary["baseline_note"] == note
+        assert f"gate       {note}" in capfd.readouterr().out.splitlines()
+        assert note in (place.output / "report.html").read_text()
+
+
+def test_an_output_folder_that_was_moved_keeps_its_baseline_and_leaves_its_old_place_alone(place: Workplace) -> None:
+    shutil.copytree(place.output, place.root / "moved")
+    for folder in ("pipeline", "serving"):  # what another run may have left there since
+        for path in sorted((place.output / folder).rglob("*")):
+            if path.is_file():
+                path.write_bytes(b"another run's")
+    before = _contents(place.output)
+    moved = [*place.arguments("--set", "seed=1"), "--output", str(place.root / "moved")]
+    assert local_run.main(moved) in (local_run.PUBLISHED, local_run.NOT_BLESSED)
+    summary = json.loads((place.root / "moved" / "run_summary.json").read_text())
+    assert [check["metric"] for check in summary["gate"]] == ["accuracy", "accuracy_change", "served"]
+    assert str(place.output) not in json.dumps(summary)
+    assert _contents(place.output) == before
+
+
+def _contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_one_new_picture_runs_everything_that_depends_on_it(place: Workplace) -> None:

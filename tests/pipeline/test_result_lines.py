@@ -88,7 +88,7 @@ def test_what_became_of_stage_2_is_told(fine_tuning: str, lines: list[str], capf
         ),
         (
             Inference(found=2, predicted=0, failed=0, model=None, is_candidate=False, csv=None),
-            ["predicted  nothing: no model is blessed yet"],
+            ["predicted  nothing: there is no blessed model"],
         ),
     ],
 )
