@@ -43,5 +43,5 @@ lock:  ## renew both lock files from pyproject.toml
 	"$$scratch/venv/bin/pip" install -q --disable-pip-version-check $(uv)
 	UV_PYTHON_DOWNLOADS=never "$$scratch/venv/bin/uv" pip compile --quiet --python "$$scratch/venv/bin/python" \
 	  --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --no-annotate \
-	  pyproject.toml --group dev --extra gpu -o "$$scratch/lock"
+	  pyproject.toml --group dev --extra gpu --extra kubeflow -o "$$scratch/lock"
 	awk '/^[^ ]/ { file = /^nvidia-/ ? "requirements-gpu.lock" : "requirements.lock" } { print > file }' "$$scratch/lock"

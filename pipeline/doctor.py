@@ -16,9 +16,10 @@ from common.errors import UserError
 from modeling import weights
 from modeling.backbone_names import BACKBONES
 from pipeline.command import BAD_INPUT, DONE, UNHEALTHY, Command, is_interrupted
+from pipeline.kubeflow import sdk
 from pipeline.predict_inputs import find_model
 
-_PACKAGES = ("tfx", "tensorflow", "keras", "ml-metadata", "apache-beam", "tensorflow-model-analysis", "kfp")
+_PACKAGES = ("tfx", "tensorflow", "keras", "ml-metadata", "apache-beam", "tensorflow-model-analysis")
 _MODULES = (
     "tensorflow",
     "keras",
@@ -27,7 +28,6 @@ _MODULES = (
     "tensorflow_transform",
     "tensorflow_data_validation",
     "tensorflow_model_analysis",
-    "kfp.kubernetes",
     "pipeline.dag",
     "pipeline.run_node",
 )
@@ -77,6 +77,7 @@ def _examinations(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[
         yield "package", functools.partial(_version, package)
     for module in _MODULES:
         yield "import", functools.partial(_import, module)
+    yield "kubeflow", _kubeflow
     yield "gpu", functools.partial(_gpus, options.gpu)
     for backbone in options.weights:
         yield "weights", functools.partial(_weights, backbone, options.fetch)
@@ -90,6 +91,15 @@ def _version(package: str) -> str:
 
 def _import(module: str) -> str:
     return importlib.import_module(module).__name__
+
+
+def _kubeflow() -> str:
+    try:
+        sdk.check()
+    except UserError as error:
+        return f"none: {error}"
+    _import("kfp.kubernetes")
+    return _version("kfp")
 
 
 def _gpus(is_needed: bool) -> str:

@@ -40,7 +40,7 @@ _WRITTEN = (*_FOLDERS, "config.yaml", "run_summary.json", report.FILE_NAME, faul
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", metavar="FILE", help="YAML configuration; default: configs/default.yaml")
+    parser.add_argument("--config", metavar="FILE", help=configuration.FILE_HELP)
     parser.add_argument(
         "--data",
         metavar="DIR",

@@ -21,7 +21,7 @@ from pipeline import run_folders
 from pipeline.command import BAD_INPUT, DONE, Command, is_interrupted
 from pipeline.config import Config
 from pipeline.engine import connection, faults
-from pipeline.kubeflow import parameters
+from pipeline.kubeflow import parameters, sdk
 
 if TYPE_CHECKING:
     from tfx.proto.orchestration import pipeline_pb2
@@ -73,6 +73,7 @@ def _log_to_pod() -> None:
 
 def _start(options: argparse.Namespace) -> int:
     """What needs neither TensorFlow nor much time comes first."""
+    sdk.check()
     _check_version(options.tfx)
     if not options.run_id or "{{" in options.run_id:
         raise UserError(

@@ -5,7 +5,7 @@ Imports nothing heavy: a mistake in a configuration is told before TensorFlow is
 
 from pipeline.config.dialect import to_text
 from pipeline.config.keys import Key, get, leaf_keys
-from pipeline.config.loading import DEFAULT_FILE, load, of_values, to_yaml
+from pipeline.config.loading import DEFAULT_FILE, FILE_HELP, load, of_values, to_yaml
 from pipeline.config.sections import (
     AugmentationConfig,
     BackboneConfig,
@@ -18,6 +18,7 @@ from pipeline.config.sections import (
 
 __all__ = [
     "DEFAULT_FILE",
+    "FILE_HELP",
     "AugmentationConfig",
     "BackboneConfig",
     "Config",

@@ -12,7 +12,11 @@ from pipeline.config.keys import leaf_keys
 from pipeline.config.messages import dotted, explain, path_of, printable, show
 from pipeline.config.sections import Config
 
-DEFAULT_FILE = Path(__file__).resolve().parents[2] / "configs" / "default.yaml"
+# A link to the repository's folder; where the package is installed, a folder of its own.
+_RECIPES = Path(__file__).resolve().parents[1] / "configs"
+DEFAULT_FILE = _RECIPES / "default.yaml"
+
+FILE_HELP = "YAML configuration, or the name of one in configs/, such as cats_and_dogs; default: default"
 
 _MAX_BYTES = 100_000  # a file beyond this is no configuration
 _MAX_LINES = 20  # of an error
@@ -38,7 +42,8 @@ def load(
     """Reads a configuration file and changes what the command line says.
 
     Args:
-      path: YAML file; None for `configs/default.yaml`. Keys that it lacks take their defaults.
+      path: YAML file, or the name of one in `configs/`, such as "cats_and_dogs"; None for "default". Keys that it lacks
+        take their defaults.
       overrides: texts such as "trainer.epochs=3", their values in YAML; the last one for a key wins.
       data: takes the place of the key `data` where given.
       output: takes the place of the key `output` where given.
@@ -47,7 +52,7 @@ def load(
     Raises:
       UserError: the file cannot be read, or a key or value is not allowed; one line a problem.
     """
-    file = DEFAULT_FILE if path is None else Path(path)
+    file = DEFAULT_FILE if path is None else _file(Path(path))
     changes = [_parse_override(text) for text in overrides]
     if data is not None:
         changes.append(_Change("--data", ("data",), data))
@@ -82,6 +87,16 @@ def to_yaml(config: Config, without: Collection[str] = ()) -> str:
       without: top-level keys that are left out.
     """
     return dialect.to_lines(config.model_dump(exclude=set(without)))
+
+
+def _file(path: Path) -> Path:
+    """The file itself, or that of a recipe: a name without folder or suffix."""
+    if path.is_file() or path.suffix or str(path) != path.name:
+        return path
+    recipes = {recipe.stem: recipe for recipe in sorted(_RECIPES.glob("*.yaml"))}
+    if path.name not in recipes:
+        raise UserError(f"{printable(path.name)}: no such file, expected a YAML file or one of {', '.join(recipes)}")
+    return recipes[path.name]
 
 
 def _read(file: Path) -> dict[str, Any]:

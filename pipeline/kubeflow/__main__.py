@@ -9,7 +9,7 @@ from common.errors import UserError
 from pipeline import config as configuration
 from pipeline.command import BAD_INPUT, DONE, Command
 from pipeline.kubeflow import arguments as checked
-from pipeline.kubeflow import parameters
+from pipeline.kubeflow import parameters, sdk
 from pipeline.kubeflow.deployment import GPU_STEPS, GPU_TYPE, IMAGE_TFX
 
 
@@ -27,7 +27,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_compile(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_compile)
     add = parser.add_argument
-    add("--config", metavar="FILE", help="YAML configuration; default: configs/default.yaml")
+    add("--config", metavar="FILE", help=configuration.FILE_HELP)
     add("--data", metavar="DIR", help="the pictures, in the container; default: a small sample")
     add("--set", metavar="KEY=VALUE", action="append", default=[], help="changes one key, as in trainer.epochs=3")
     add("--image", required=True, help="the container image of every step")
@@ -74,6 +74,7 @@ def _compile(options: argparse.Namespace) -> None:
     config = configuration.load(options.config, options.set, options.data, elsewhere=True)
     deployment = checked.deployment(options, config)
     output = checked.output_file(options.output)
+    sdk.check()
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.simplefilter("ignore")  # the libraries' talk of their own futures
@@ -90,6 +91,7 @@ def _submit(options: argparse.Namespace) -> None:
     config = configuration.load(None, options.set, elsewhere=True)
     values = {one.name: one.default for one in parameters.of_config(config) if one.key in changed}
     token = checked.token(options.token_file)
+    sdk.check()
 
     warnings.simplefilter("ignore")
     from pipeline.kubeflow.submit import submit

@@ -45,6 +45,17 @@ def test_default_file_says_the_models_defaults() -> None:
     assert load(None) == Config()
 
 
+def test_a_recipe_is_found_by_its_name_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cats_and_dogs").mkdir()  # such as the pictures
+    assert load("cats_and_dogs") == load(ROOT / "configs" / "cats_and_dogs.yaml") != Config()
+    (tmp_path / "mine").write_text("seed: 7")
+    assert load("mine").seed == 7
+    with pytest.raises(UserError) as error:
+        load("cats")
+    assert str(error.value) == "cats: no such file, expected a YAML file or one of cats_and_dogs, default"
+
+
 def test_cats_and_dogs_is_the_articles_recipe() -> None:
     config = load(ROOT / "configs" / "cats_and_dogs.yaml")
     assert config.backbone == BackboneConfig(name="VGG16", weights="imagenet", image_size=224)

@@ -1,5 +1,6 @@
 """The compiled pipeline: what a person sees and edits, where the steps run, and what is refused beforehand."""
 
+import importlib.metadata
 import os
 import re
 import subprocess
@@ -288,6 +289,25 @@ def test_bad_input_is_told_without_tensorflow_or_kfp() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_the_sdk_is_asked_for_in_one_line_where_it_is_not_installed(
+    compiled: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = importlib.metadata.version
+
+    def version(package: str) -> str:
+        if package.startswith("kfp"):
+            raise importlib.metadata.PackageNotFoundError(package)
+        return installed(package)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    minimal = [f"{key}={text}" for key, text in _MINIMAL.items()]
+    for arguments in (["compile", *minimal], ["submit", str(compiled), "--host=http://127.0.0.1:9"]):
+        assert main(arguments) == 2
+        assert capfd.readouterr().err == (
+            "error: the package kfp is not installed; pip install 'image-classification-pipeline[kubeflow]' adds it\n"
+        )
 
 
 def test_submit_tells_a_server_that_is_not_there(compiled: Path, capfd: pytest.CaptureFixture[str]) -> None:
