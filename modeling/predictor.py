@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from common import labels
 from common.errors import UserError
 from imaging import normalising
+from modeling.model_assets import ModelAssets
 from modeling.prediction_formats import File, Prediction
 
 _SIGNATURE, _INPUT, _OUTPUT = "serving_default", "image_bytes", "probabilities"
@@ -48,7 +48,7 @@ class Predictor:
         """
         try:
             self._model = tf.saved_model.load(folder)  # dropped, it would take its variables with it
-            self.classes = labels.read_labels(os.path.join(folder, labels.ASSETS))
+            self.classes, self._max_pixels = ModelAssets.read(folder)
         except Exception as error:  # damaged files raise nearly anything
             reason = str(error).strip().partition("\n")[0]
             raise UserError(f"model: {folder!r} cannot be loaded ({reason or type(error).__name__})") from error
@@ -57,20 +57,20 @@ class Predictor:
         if not shape.is_compatible_with([None, len(self.classes)]):
             raise UserError(f"model: {folder!r} names {len(self.classes)} classes, and its probabilities are {shape}")
 
-    def predict(self, files: Iterable[File], *, top: int, max_pixels: int) -> Iterator[list[Prediction]]:
+    def predict(self, files: Iterable[File], *, top: int) -> Iterator[list[Prediction]]:
         """Predicts files, in their order and in batches. While the model has one, threads read and decode the next.
 
-        Memory does not grow with the number of files. A file that cannot be predicted leaves the others as they are.
+        Memory does not grow with the number of files. A file that cannot be predicted leaves the others as they are. A
+        picture larger than the model's own ingestion took is refused before it is decoded.
 
         Args:
           files: what to read.
           top: how many classes of each prediction to give; all where there are fewer.
-          max_pixels: most pixels of a picture, as in ingestion.
         """
         readers, runner = ThreadPoolExecutor(_THREADS), ThreadPoolExecutor(1)
         try:
             running: Future[list[Prediction]] | None = None
-            for batch in _batches(_read_ahead(files, max_pixels, readers)):
+            for batch in _batches(_read_ahead(files, self._max_pixels, readers)):
                 submitted = runner.submit(self._answer, batch, top)
                 if running is not None:
                     yield running.result()

@@ -1,15 +1,14 @@
 """The SavedModel: raw bytes of pictures, or serialized examples, in; probabilities, label and score out."""
 
 import functools
-import os
 
 import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from common import labels as labels_file
 from common.examples import IMAGE
 from modeling import picture_graph
+from modeling.model_assets import ModelAssets
 
 SERVE_EXAMPLES = "serve_examples"
 # Pictures in one forward pass. VGG16's first layer holds 12.8 MB a picture, so a batch of 1,000 as evaluation sends
@@ -17,31 +16,29 @@ SERVE_EXAMPLES = "serve_examples"
 _CHUNK = 32
 
 
-def export(classifier: keras.Model, transform_graph: str, labels: list[str], directory: str) -> None:
+def export(classifier: keras.Model, transform_graph: str, assets: ModelAssets, directory: str) -> None:
     """Writes a SavedModel that needs no code of this project.
 
     Its signatures both return `probabilities`, float32 [batch, classes]; `label`, string [batch]; and `score`,
     float32 [batch], the label's probability:
       serving_default: `image_bytes`, string [batch]: encoded JPEG or PNG pictures.
       serve_examples: `examples`, string [batch]: serialized tf.Examples with the feature `image`.
-    `assets.extra/labels.txt` lists the classes in the order of the probabilities.
+    `assets.extra/labels.txt` lists the classes in the order of the probabilities; beside it is the rest of the assets.
 
     Args:
       classifier: pictures, float32 [batch, size, size, 3], RGB, 0 to 255 -> probabilities.
       transform_graph: folder of the Transform step's graph.
-      labels: class names by class id.
+      assets: what the model says of itself.
       directory: where to write.
     """
-    module = _Servable(classifier, transform_graph, labels)
+    module = _Servable(classifier, transform_graph, assets.labels)
     strings = tf.TensorSpec([None], tf.string)
     signatures = {
         "serving_default": module.serve_pictures.get_concrete_function(image_bytes=strings),
         SERVE_EXAMPLES: module.serve_examples.get_concrete_function(examples=strings),
     }
     tf.saved_model.save(module, directory, signatures=signatures)
-    extra = os.path.join(directory, labels_file.ASSETS)
-    tf.io.gfile.makedirs(extra)
-    labels_file.write_labels(extra, labels)
+    assets.write(directory)
 
 
 def export_again(folder: str, directory: str) -> None:
@@ -56,9 +53,7 @@ def export_again(folder: str, directory: str) -> None:
     """
     loaded = tf.saved_model.load(folder)
     tf.saved_model.save(loaded, directory, signatures=loaded.signatures)
-    extra = os.path.join(directory, labels_file.ASSETS)
-    tf.io.gfile.makedirs(extra)
-    labels_file.write_labels(extra, labels_file.read_labels(os.path.join(folder, labels_file.ASSETS)))
+    ModelAssets.read(folder).write(directory)
 
 
 class _Servable(tf.Module):

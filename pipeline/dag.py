@@ -90,6 +90,7 @@ def create_pipeline(
         **config.trainer.model_dump(exclude={"fine_tune_at"}),
         mirror=config.features.augmentation.flip,
         weights=config.backbone.weights,
+        max_pixels=config.ingest.max_pixels,
         seed=config.seed,
     )
     trainer = Trainer(
@@ -143,7 +144,6 @@ def create_pipeline(
             model_blessing=blessing,
             baseline_model=baseline,
             data=config.infer,
-            max_pixels=config.ingest.max_pixels,
         )
         # A model that is good need not wait for the hours that this step may take.
         bulk_inferrer.add_upstream_node(pusher)

@@ -85,8 +85,7 @@ def _run(files: list[File], folder: str, format: str, top: int) -> int:
         rows = make_format(format, (file.path for file in files), predictor.classes, top)
         _write(rows.header, out, bar)
         failed = 0
-        max_pixels = configuration.IngestConfig().max_pixels
-        for batch in predictor.predict(files, top=top, max_pixels=max_pixels):
+        for batch in predictor.predict(files, top=top):
             _write("".join(map(rows.row, batch)), out, bar)
             bar.advance(task, len(batch))
             failed += sum(bool(prediction.problem) for prediction in batch)

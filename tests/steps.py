@@ -26,7 +26,7 @@ from tfx.types.standard_artifacts import (
     TransformGraph,
 )
 
-from common import example_records, labels
+from common import example_records
 from common.examples import Example
 from components.bulk_inferrer import driver as bulk_inferrer_driver
 from components.bulk_inferrer import executor as bulk_inferrer
@@ -38,6 +38,7 @@ from components.report import executor as report_executor
 from components.report.component import HtmlReport
 from components.trainer import run_fn
 from modeling import signatures as serving_module
+from modeling.model_assets import ModelAssets
 
 IMAGE_SIZE = 32
 
@@ -68,6 +69,7 @@ _TRAINING = run_fn.Settings(
     class_weights=False,
     mirror=True,
     weights="random",
+    max_pixels=10_000_000,
     seed=0,
 )
 
@@ -169,8 +171,8 @@ def unservable(model: Model, graph: TransformGraph, directory: Path) -> Model:
 
     serving_module._Servable = Tracking  # type: ignore[assignment, misc]
     try:
-        names = labels.read_labels(f"{model.uri}/Format-Serving/{labels.ASSETS}")
-        serving_module.export(classifier, graph.uri, names, f"{copy.uri}/Format-Serving")
+        assets = ModelAssets.read(f"{model.uri}/Format-Serving")
+        serving_module.export(classifier, graph.uri, assets, f"{copy.uri}/Format-Serving")
     finally:
         serving_module._Servable = servable  # type: ignore[misc]
     return copy
@@ -252,7 +254,6 @@ def infer(
         {"inference_result": [result]},
         {
             "data": str(data),
-            "max_pixels": 10_000_000,
             "fingerprint": bulk_inferrer_driver.fingerprint(str(data)),
             **changes,
         },

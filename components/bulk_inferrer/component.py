@@ -16,7 +16,6 @@ class BulkInferrerSpec(component_spec.ComponentSpec):
 
     PARAMETERS = {
         "data": component_spec.ExecutionParameter(type=str),
-        "max_pixels": component_spec.ExecutionParameter(type=int),
     }
     INPUTS = {
         "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
@@ -44,7 +43,6 @@ class BulkInferrer(base_beam_component.BaseBeamComponent):
         baseline_model: types.BaseChannel,
         *,
         data: str,
-        max_pixels: int,
     ) -> None:
         """Declares the step.
 
@@ -53,7 +51,6 @@ class BulkInferrer(base_beam_component.BaseBeamComponent):
           model_blessing: whether it is blessed.
           baseline_model: the last blessed model, if any.
           data: the folder of pictures, absolute.
-          max_pixels: a picture with more is refused before it is decoded, as in ingestion.
         """
         super().__init__(
             BulkInferrerSpec(
@@ -61,7 +58,6 @@ class BulkInferrer(base_beam_component.BaseBeamComponent):
                 model_blessing=model_blessing,
                 baseline_model=baseline_model,
                 data=data,
-                max_pixels=max_pixels,
                 inference_result=types.Channel(type=standard_artifacts.InferenceResult),
             )
         )

@@ -72,11 +72,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         ]
         progress.start(len(files), "pictures predicted")
         with self._make_beam_pipeline() as pipeline:
-            _ = (
-                pipeline
-                | "Shards" >> beam.Create(shards)
-                | "Predict" >> beam.ParDo(_PredictShard(model, root, exec_properties["max_pixels"]))
-            )
+            _ = pipeline | "Shards" >> beam.Create(shards) | "Predict" >> beam.ParDo(_PredictShard(model, root))
         if fingerprint(root) != exec_properties[FINGERPRINT]:
             fileio.rmtree(work)
             raise UserError(f"infer folder {root!r} changed while it was read; run again when it is at rest")
@@ -91,10 +87,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
 
 class _PredictShard(beam.DoFn):
-    def __init__(self, model: str, root: str, max_pixels: int) -> None:
+    def __init__(self, model: str, root: str) -> None:
         self._model = model
         self._root = root
-        self._max_pixels = max_pixels
 
     def setup(self) -> None:
         self._predictor = Predictor(self._model)
@@ -109,7 +104,7 @@ class _PredictShard(beam.DoFn):
             return ()
         classes = self._predictor.classes
         located = [file._replace(path=os.path.join(self._root, file.path)) for file in files]
-        predictions = self._predictor.predict(located, top=len(classes), max_pixels=self._max_pixels)
+        predictions = self._predictor.predict(located, top=len(classes))
         with unfinished.record_writer(path) as writer:
             for file, prediction in zip(files, chain.from_iterable(predictions), strict=True):
                 writer.write(records.encode(prediction._replace(file=file.path), classes))

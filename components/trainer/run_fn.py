@@ -13,6 +13,7 @@ from components.trainer import fit
 from components.trainer.batches import Features
 from modeling import backbones, features, signatures, weights
 from modeling.head import build_head, on_feature_maps
+from modeling.model_assets import ModelAssets
 from modeling.training_results import KEPT, UNDONE, TrainingResults
 
 
@@ -31,6 +32,7 @@ class Settings(NamedTuple):
       class_weights: whether rare classes count for more.
       mirror: whether stage 2 mirrors half of the activations.
       weights: "imagenet", "random" or the path of a weights file.
+      max_pixels: most pixels of a picture in ingestion; the model carries it.
       seed: fixes initial values, order and dropout.
     """
 
@@ -45,6 +47,7 @@ class Settings(NamedTuple):
     class_weights: bool
     mirror: bool
     weights: str
+    max_pixels: int
     seed: int
 
 
@@ -86,7 +89,8 @@ def run_fn(fn_args: FnArgs) -> None:
     results.write(fn_args.model_run_dir)
 
     classifier = _classifier(backbone, data.info.backbone, head)
-    signatures.export(classifier, fn_args.transform_graph_path, names, fn_args.serving_model_dir)
+    assets = ModelAssets(names, settings.max_pixels)
+    signatures.export(classifier, fn_args.transform_graph_path, assets, fn_args.serving_model_dir)
     _save_keras(classifier, os.path.join(os.path.dirname(fn_args.serving_model_dir), "model.keras"))
     run.finish()
 

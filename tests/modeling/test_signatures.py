@@ -15,6 +15,7 @@ from common import example_records
 from components.trainer import run_fn
 from modeling import backbones, signatures
 from modeling import head as classifier_model
+from modeling.model_assets import ModelAssets
 
 LABELS = ["apple", "berry", "cherry", "plum"]
 
@@ -53,7 +54,7 @@ def test_batch_normalization_and_an_optimizer_answer_through_a_session(
     classifier.compile(keras.optimizers.Adam(), loss="sparse_categorical_crossentropy")
     classifier.optimizer.build(classifier.trainable_variables)
 
-    signatures.export(classifier, transform_graph.uri, LABELS, str(tmp_path))
+    signatures.export(classifier, transform_graph.uri, ModelAssets(LABELS, 10_000), str(tmp_path))
     pictures = steps.images(steps.read(examples, "test"))[:5]
     _assert_loaders_agree(tmp_path, "serving_default", pictures)
     layer = tft.TFTransformOutput(transform_graph.uri).transform_features_layer()

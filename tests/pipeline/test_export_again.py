@@ -11,6 +11,7 @@ import steps
 import tensorflow as tf
 
 from common.errors import UserError
+from modeling.model_assets import ModelAssets
 from pipeline import command, doctor, export_again, predict
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ def test_what_the_doctor_finds_is_mended_by_the_command_that_it_names(
     before = tf.saved_model.load(str(serving / "1")).signatures["serving_default"](tf.constant(pictures))
     after = sessions.ask(serving / new, "serving_default", pictures)
     np.testing.assert_allclose(after["probabilities"], before["probabilities"], atol=1e-6)
+
+    old_assets, new_assets = ModelAssets.read(str(serving / "1")), ModelAssets.read(str(serving / new))
+    assert new_assets == old_assets == (["apple", "berry", "cherry"], 10_000_000)
 
     assert export_again.main([str(serving)]) == command.DONE
     assert "there is nothing to do" in capfd.readouterr().out

@@ -22,8 +22,9 @@ import tensorflow as tf
 from pictures import encode, make_pixels, write_classes
 from PIL import Image
 
-from common import example_records, labels
+from common import example_records
 from common.errors import UserError
+from modeling.model_assets import ModelAssets
 from modeling.prediction_formats import File, Prediction, make_format
 from modeling.predictor import Predictor
 from pipeline import command, predict
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(predict.__file__).parent.parent
 CLASSES = ["apple", "berry", "cherry"]
-_LIMIT = 10_000_000
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_any_picture_gets_exactly_the_probabilities_that_evaluation_sees(
 
     files = [File(str(data / "test" / "apple" / name)) for name in test]
     files.insert(2, File(str(_write(tmp_path / "broken.jpg", test["phone.jpg"][:500]))))
-    ((first, second, broken, *rest),) = predictor.predict(files, top=3, max_pixels=_LIMIT)
+    ((first, second, broken, *rest),) = predictor.predict(files, top=3)
     assert broken == Prediction(files[2].path, problem="truncated or damaged")
     for prediction, expected in zip((first, second, *rest), evaluated["probabilities"].numpy(), strict=True):
         found = dict(prediction.top)
@@ -114,7 +114,7 @@ def test_many_files_keep_their_order_whatever_is_between_them(predictor: Predict
     files = [File(str(path)) for path in pictures * 2]
     for index in (0, 31, 32, 50, 82):
         files.insert(index, File(str(tmp_path / f"missing {index}")))
-    batches = list(predictor.predict(files, top=1, max_pixels=_LIMIT))
+    batches = list(predictor.predict(files, top=1))
     assert max(map(len, batches)) == 32
     rows = [row for batch in batches for row in batch]
     assert [row.file for row in rows] == [file.path for file in files]
@@ -125,19 +125,30 @@ def test_many_files_keep_their_order_whatever_is_between_them(predictor: Predict
     assert [score for _, score in answers[:40]] == pytest.approx([score for _, score in answers[40:]], abs=1e-5)
 
 
-def test_what_cannot_be_a_picture_is_told_without_a_look_inside(predictor: Predictor, tmp_path: Path) -> None:
+def test_what_cannot_be_a_picture_is_told_without_a_look_inside(tmp_path: Path) -> None:
+    predictor = Predictor(_save(tmp_path / "model", max_pixels=30_000))
     os.mkfifo(tmp_path / "pipe")
     with (tmp_path / "huge.bmp").open("wb") as file:
         file.truncate(1 << 30)
     _write(tmp_path / "large.png", encode(make_pixels(0, 200, 200)))
     names = ("pipe", "huge.bmp", "large.png", ".")
-    (rows,) = predictor.predict([File(str(tmp_path / name)) for name in names], top=1, max_pixels=30_000)
+    (rows,) = predictor.predict([File(str(tmp_path / name)) for name in names], top=1)
     assert [row.problem for row in rows] == [
         "not a regular file",
         "too many bytes for a picture of 30000 pixels",
         "more than 30000 pixels",
         "not a regular file",
     ]
+
+
+def test_a_model_takes_pictures_as_large_as_its_ingestion_did(tmp_path: Path) -> None:
+    large = File(str(_write(tmp_path / "large.png", encode(Image.new("1", (10_000, 6_000))))))
+    model = Path(_save(tmp_path / "model", max_pixels=60_000_000))
+    ((row,),) = Predictor(str(model)).predict([large], top=1)
+    assert row.problem == ""
+    (model / "assets.extra" / "max_pixels.txt").unlink()  # as earlier releases published it
+    ((row,),) = Predictor(str(model)).predict([large], top=1)
+    assert row.problem == "more than 50000000 pixels"
 
 
 # --- Which files ---
@@ -385,8 +396,9 @@ def _none(_: object) -> None:
         (_fill("saved_model.pb", data=b"\xff" * 100), "cannot be loaded"),
         (_drop("assets.extra", "labels.txt"), "cannot be loaded"),
         (_fill("assets.extra", "labels.txt", data=b"apple\nberry\n"), "names 2 classes"),
+        (_fill("assets.extra", "max_pixels.txt", data=b"many\n"), "cannot be loaded"),
     ],
-    ids=["no index", "no weights", "empty", "noise", "no labels", "other labels"],
+    ids=["no index", "no weights", "empty", "noise", "no labels", "other labels", "no limit"],
 )
 def test_a_spoilt_model_is_one_line_and_code_2(
     version: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], spoil: Callable[[Path], None], message: str
@@ -413,22 +425,26 @@ class _Foreign(tf.Module):
         return {"probabilities": tf.repeat(self.answer[None], tf.size(image_bytes), axis=0)}
 
 
-def _save(folder: Path, signatures: str, answer: Sequence[float]) -> str:
+def _save(
+    folder: Path,
+    signatures: str = "serving_default",
+    answer: Sequence[float] = (0.25, 0.75),
+    max_pixels: int = 10_000_000,
+) -> str:
     model = _Foreign(answer)
     tf.saved_model.save(model, str(folder), signatures={signatures: model.serve})
-    (folder / labels.ASSETS).mkdir()
-    labels.write_labels(str(folder / labels.ASSETS), ["a", "b"])
+    ModelAssets(["a", "b"], max_pixels).write(str(folder))
     return str(folder)
 
 
 def test_a_model_without_the_signature_is_bad_input(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has no signature 'serving_default' from 'image_bytes' to 'probabilities'"):
-        Predictor(_save(tmp_path / "model", "other", [0, 1]))
+        Predictor(_save(tmp_path / "model", signatures="other"))
 
 
 def test_a_model_that_gives_no_number_leaves_no_label(tmp_path: Path) -> None:
-    predictor = Predictor(_save(tmp_path / "model", "serving_default", [float("nan"), 0.5]))
-    ((row,),) = predictor.predict([File(str(_write(tmp_path / "a.png")))], top=2, max_pixels=_LIMIT)
+    predictor = Predictor(_save(tmp_path / "model", answer=[float("nan"), 0.5]))
+    ((row,),) = predictor.predict([File(str(_write(tmp_path / "a.png")))], top=2)
     assert row == Prediction(str(tmp_path / "a.png"), problem="the model gives no number for it")
 
 

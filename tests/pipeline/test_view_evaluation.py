@@ -29,6 +29,7 @@ from workplace import REPOSITORY
 
 from common import escaping
 from modeling import evaluations, signatures
+from modeling.model_assets import ModelAssets
 from pipeline import command, view_evaluation
 from pipeline.viewer import document, stored_evaluations, tables
 from pipeline.viewer.server import PageServer
@@ -74,7 +75,7 @@ def _renamed(model: Model, graph: TransformGraph, directory: Path) -> Model:
     """The same model for classes of the other names."""
     copy = steps.artifact(Model, directory)
     classifier = keras.models.load_model(f"{model.uri}/model.keras")
-    signatures.export(classifier, graph.uri, CLASSES, f"{copy.uri}/Format-Serving")
+    signatures.export(classifier, graph.uri, ModelAssets(CLASSES, 10_000), f"{copy.uri}/Format-Serving")
     return copy
 
 

@@ -14,10 +14,11 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.types.standard_artifacts import Examples, Model, TransformGraph
 
-from common import example_records, labels, progress
+from common import example_records, progress
 from components.trainer import run_fn
 from modeling import backbones, signatures
 from modeling.features import FeaturesInfo
+from modeling.model_assets import ModelAssets
 
 
 def _keras_probabilities(model: Model, graph: TransformGraph, data: list[bytes]) -> np.ndarray:
@@ -78,8 +79,8 @@ def test_the_signatures_name_the_class_and_its_score(examples: Examples, model: 
         image_bytes=tf.constant(steps.images(steps.read(examples, "test")))
     )
     probabilities = found["probabilities"].numpy()
-    names = labels.read_labels(f"{model.uri}/Format-Serving/assets.extra")
-    assert names == ["apple", "berry", "cherry"]
+    names, max_pixels = ModelAssets.read(f"{model.uri}/Format-Serving")
+    assert (names, max_pixels) == (["apple", "berry", "cherry"], 10_000_000)
     assert [label.decode() for label in found["label"].numpy()] == [names[i] for i in probabilities.argmax(axis=1)]
     np.testing.assert_array_equal(found["score"], probabilities.max(axis=1))
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
