@@ -17,6 +17,7 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
 
 from common import example_records, labels, progress, unfinished
+from common.errors import UserError
 from common.examples import EVAL, IMAGE, LABEL, SHA256, TRAIN, read_pictures, split_folder
 from components.feature_extractor.augmentation import Augmentation, augment
 from modeling import backbones, features, picture_graph, weights
@@ -28,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class Settings(NamedTuple):
-    """What features depend on besides the pictures; FeatureExtractor documents each."""
+    """What features depend on besides the pictures; FeatureExtractor documents each. The precision is resolved."""
 
     transform_graph: str
     backbone: str
@@ -94,25 +95,37 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         output.split_names = artifact_utils.encode_split_names(list(SPLITS))
         labels.write_labels(output.uri, labels.read_labels(examples.uri))
         pictures = {split: count for split, count in read_pictures(examples).items() if split in SPLITS}
-        identity = unfinished.identity(input_dict, exec_properties)
         # Also tells here that weights do not fit: Beam would wrap the error.
-        Extractor(settings).info(max(1, views[TRAIN]), pictures, identity).write(output.uri)
+        extractor = Extractor(settings)
+        # What another machine, or the same one later, may take otherwise: no two of them finish one piece of work.
+        taken = {"precision": settings.precision, "weights_sha256": extractor.weights_sha256}
+        identity = unfinished.identity(input_dict, {**exec_properties, **taken})
+        extractor.info(max(1, views[TRAIN]), pictures, identity).write(output.uri)
+        extract = _ExtractShard(settings, extractor.weights_sha256)
+        del extractor  # each worker makes its own
         work = unfinished.make_folder(output.uri, identity)
         shards = [shard for split in SPLITS for shard in _shards(examples, work, split, views[split])]
         progress.start(sum(max(1, views[split]) * pictures[split] for split in SPLITS), "pictures")
         with self._make_beam_pipeline() as pipeline:
-            _ = pipeline | "Shards" >> beam.Create(shards) | "Extract" >> beam.ParDo(_ExtractShard(settings))
+            _ = pipeline | "Shards" >> beam.Create(shards) | "Extract" >> beam.ParDo(extract)
         for split in SPLITS:
             unfinished.move_files(split_folder(work, split), split_folder(output.uri, split))
         tf.io.gfile.rmtree(work)
 
 
 class _ExtractShard(beam.DoFn):
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, weights_sha256: str) -> None:
         self._settings = settings
+        self._weights_sha256 = weights_sha256
 
     def setup(self) -> None:
+        """Raises UserError where this worker's weights are not those that the step began with."""
         self._extractor = Extractor(self._settings)
+        if self._extractor.weights_sha256 != self._weights_sha256:
+            raise UserError(
+                f"backbone.weights: a worker loads other weights ({self._extractor.weights}) than the step began with; "
+                f"expected the same on every worker while it runs"
+            )
 
     def process(self, shard: Shard) -> Iterable[None]:
         self._extractor.extract(shard)
@@ -120,7 +133,12 @@ class _ExtractShard(beam.DoFn):
 
 
 class Extractor:
-    """The Transform graph, the augmentation and the frozen layers, ready to run."""
+    """The Transform graph, the augmentation and the frozen layers, ready to run.
+
+    Attributes:
+      weights: where the weights are from.
+      weights_sha256: their hash; this and the former are as in FeaturesInfo.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Builds the model.
@@ -132,13 +150,12 @@ class Extractor:
           UserError: the weights, the picture size or the layer to fine-tune from do not fit the backbone.
         """
         self._settings = settings
-        self._precision = resolve(settings.precision)
         self._transform = tft.TFTransformOutput(settings.transform_graph).transform_features_layer()
         keras.utils.set_random_seed(settings.seed)
-        with arithmetic(self._precision):
+        with arithmetic(settings.precision):
             backbone = backbones.build(settings.backbone, settings.image_size)
-            self._weights = weights.load_into(backbone, settings.backbone, settings.weights)
-            self._weights_sha256 = weights.sha256_of(backbone)
+            self.weights = weights.load_into(backbone, settings.backbone, settings.weights)
+            self.weights_sha256 = weights.sha256_of(backbone)
             self._index = (
                 backbones.fine_tune_index(backbone, settings.backbone, settings.fine_tune_at)
                 if settings.fine_tune
@@ -159,9 +176,9 @@ class Extractor:
             shapes={family: [int(side) for side in spec.shape[1:]] for family, spec in self._outputs().items()},
             views=views,
             pictures=pictures,
-            precision=self._precision,
-            weights=self._weights,
-            weights_sha256=self._weights_sha256,
+            precision=settings.precision,
+            weights=self.weights,
+            weights_sha256=self.weights_sha256,
             identity=identity,
         )
 
@@ -250,7 +267,7 @@ def _settings(transform_graph: str, exec_properties: dict[str, Any]) -> Settings
         fine_tune=bool(exec_properties["fine_tune"]),
         fine_tune_at=None if fine_tune_at < 0 else fine_tune_at,
         augmentation=Augmentation(bool(exec_properties["flip"]), exec_properties["rotation"], exec_properties["zoom"]),
-        precision=exec_properties["precision"],
+        precision=resolve(exec_properties["precision"]),
         batch_size=exec_properties["batch_size"],
         seed=exec_properties["seed"],
     )

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from common import fingerprint, labels, unfinished
+from common.errors import UserError
 from components.trainer import fit
 from components.trainer.batches import Features
 from modeling import backbones, features, signatures, weights
@@ -59,6 +60,9 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Writes, beside the SavedModel in `serving_model_dir`: `model.keras`; and in `model_run_dir`: history.csv,
     metrics.json and TensorBoard logs.
+
+    Raises:
+      UserError: the weights cannot be had, or the features are of other weights or end at another layer.
     """
     settings = Settings(**fn_args.custom_config)
     directory = os.path.dirname(os.path.dirname(fn_args.train_files[0]))
@@ -71,8 +75,10 @@ def run_fn(fn_args: FnArgs) -> None:
 
     with _strategy().scope():
         backbone = backbones.build(data.info.backbone, data.info.image_size)
-        weights.load_into(backbone, data.info.backbone, settings.weights)
+        provenance = weights.load_into(backbone, data.info.backbone, settings.weights)
         head = build_head(data.info.shapes[features.BOTTLENECKS][0], len(names), settings.dropout)
+    _check_weights(data.info, backbone, provenance)
+    suffix = _suffix(data.info, backbone) if settings.fine_tune else None
     identity = unfinished.identity(
         {}, {"features": data.info.identity, "code": fingerprint.of_code(__name__), **settings._asdict()}
     )
@@ -84,8 +90,8 @@ def run_fn(fn_args: FnArgs) -> None:
     )
     _stage_1(run, data, head, settings)
     results = fit.evaluate(head, data, features.BOTTLENECKS)
-    if settings.fine_tune:
-        results = _stage_2(run, data, backbone, head, settings, results)
+    if suffix is not None:
+        results = _stage_2(run, data, suffix, head, settings, results)
     results.write(fn_args.model_run_dir)
 
     classifier = _classifier(backbone, data.info.backbone, head)
@@ -95,6 +101,32 @@ def run_fn(fn_args: FnArgs) -> None:
     run.finish()
 
 
+def _check_weights(info: features.FeaturesInfo, backbone: keras.Model, provenance: str) -> None:
+    """Raises UserError where the features were not made with these weights."""
+    if weights.sha256_of(backbone) != info.weights_sha256:
+        raise UserError(
+            f"backbone.weights: Trainer loads {provenance}, the features were made with other weights "
+            f"({info.weights}); expected the same in both steps"
+        )
+
+
+def _suffix(info: features.FeaturesInfo, backbone: keras.Model) -> keras.Model | None:
+    """The layers behind the features, those frozen that stage 2 does not train; None where there are none.
+
+    Raises:
+      UserError: the features were cut elsewhere.
+    """
+    assert info.fine_tune_index is not None
+    backbones.freeze_below(backbone, info.fine_tune_index)
+    cut = backbones.cut(backbone, info.backbone, info.fine_tune_index)
+    if cut.boundary != info.boundary:
+        raise UserError(
+            f"trainer.fine_tune_at: the features end at {info.boundary}, Trainer goes on from {cut.boundary}; "
+            f"expected the same in both steps"
+        )
+    return cut.suffix
+
+
 def _stage_1(run: fit.Run, data: Features, head: keras.Model, settings: Settings) -> None:
     run.fit(1, head, data, features.BOTTLENECKS, settings.epochs, settings.learning_rate, mirror=False)
 
@@ -102,18 +134,12 @@ def _stage_1(run: fit.Run, data: Features, head: keras.Model, settings: Settings
 def _stage_2(
     run: fit.Run,
     data: Features,
-    backbone: keras.Model,
+    suffix: keras.Model,
     head: keras.Model,
     settings: Settings,
     before: TrainingResults,
 ) -> TrainingResults:
     """Fine-tunes; goes back to stage 1's weights, and results, where the validation loss rose."""
-    index = data.info.fine_tune_index
-    assert index is not None
-    backbones.freeze_below(backbone, index)
-    suffix = backbones.cut(backbone, data.info.backbone, index).suffix
-    if suffix is None:
-        return before
     tuned = on_feature_maps(suffix, head, "fine_tuned")
     kept = tuned.get_weights()
     rate = settings.fine_tune_learning_rate

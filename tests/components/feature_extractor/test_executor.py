@@ -1,6 +1,7 @@
 """What is stored is what the backbone computes on the pictures that serving would see."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ from tfx.types.standard_artifacts import Examples, TransformGraph
 
 from common import labels, progress
 from common.errors import UserError
-from modeling import backbones
+from modeling import backbones, precision
 from modeling import features as feature_files
 from modeling.features import ACTIVATIONS, BOTTLENECKS, FeaturesInfo
 
@@ -119,20 +120,29 @@ def test_weights_from_a_file_are_used_and_those_of_another_backbone_are_bad_inpu
         steps.extract(examples, transform_graph, tmp_path / "other", weights=str(path), backbone="VGG19")
 
 
-def test_a_second_attempt_goes_on_from_the_shards_of_a_killed_one(
-    examples: Examples, transform_graph: TransformGraph, features: Examples, tmp_path: Path
-) -> None:
-    pictures = FeaturesInfo.read(features.uri).pictures
+def _extract_until_killed(features: Examples, *extraction: Any, **changes: Any) -> None:
+    """Extracts until the training split is done, as `features` has it, and the next one begun."""
+    trained = FeaturesInfo.read(features.uri).pictures["train"]
 
     def kill(done: int, total: int, unit: str) -> None:
-        if done > pictures["train"]:
-            raise RuntimeError("killed in the second shard")
+        if done > trained:
+            raise RuntimeError("killed in the second split")
 
     progress.listen(kill)
     try:
         with pytest.raises(RuntimeError, match="killed"):
-            steps.extract(examples, transform_graph, tmp_path / "1")
-        told: list[int] = []
+            steps.extract(*extraction, **changes)
+    finally:
+        progress.listen(None)
+
+
+def test_a_second_attempt_goes_on_from_the_shards_of_a_killed_one(
+    examples: Examples, transform_graph: TransformGraph, features: Examples, tmp_path: Path
+) -> None:
+    pictures = FeaturesInfo.read(features.uri).pictures
+    _extract_until_killed(features, examples, transform_graph, tmp_path / "1")
+    told: list[int] = []
+    try:
         progress.listen(lambda done, total, unit: told.append(done))
         second = steps.extract(examples, transform_graph, tmp_path / "2")
     finally:
@@ -150,6 +160,57 @@ def test_a_second_attempt_goes_on_from_the_shards_of_a_killed_one(
     finally:
         progress.listen(None)
     assert again[1] == 8, "another setting begins anew"
+
+
+def test_features_are_of_one_precision_where_another_machine_finishes_a_killed_attempt(
+    examples: Examples,
+    transform_graph: TransformGraph,
+    features: Examples,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    every_machine, none = {"fpu"}, {"no such instruction"}
+    monkeypatch.setattr(precision, "_CPU_FLAGS", every_machine)
+    _extract_until_killed(features, examples, transform_graph, tmp_path / "1", precision="auto")
+    monkeypatch.setattr(precision, "_CPU_FLAGS", none)
+    second = steps.extract(examples, transform_graph, tmp_path / "2", precision="auto")
+    assert FeaturesInfo.read(second.uri).precision == "float32"
+    for split in ("train", "eval"):
+        np.testing.assert_array_equal(_stored(second, split, BOTTLENECKS)[0], _stored(features, split, BOTTLENECKS)[0])
+
+
+def test_features_are_of_the_same_weights_where_those_change_under_a_killed_attempt(
+    examples: Examples, transform_graph: TransformGraph, features: Examples, tmp_path: Path
+) -> None:
+    path = tmp_path / "own.weights.h5"
+
+    def write_weights(seed: int) -> None:
+        keras.utils.set_random_seed(seed)
+        backbones.build("VGG16", steps.IMAGE_SIZE).save_weights(path)
+
+    write_weights(5)
+    _extract_until_killed(features, examples, transform_graph, tmp_path / "1", weights=str(path))
+    write_weights(0)
+    second = steps.extract(examples, transform_graph, tmp_path / "2", weights=str(path))
+    np.testing.assert_array_equal(_stored(second, "train", BOTTLENECKS)[0], _stored(features, "train", BOTTLENECKS)[0])
+
+
+def test_a_worker_with_other_weights_stops(
+    examples: Examples, transform_graph: TransformGraph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "own.weights.h5"
+    keras.utils.set_random_seed(5)
+    backbones.build("VGG16", steps.IMAGE_SIZE).save_weights(path)
+    start = progress.start
+
+    def start_after_an_edit(total: int, unit: str) -> None:
+        """The step has read the weights at this point, its workers have not."""
+        backbones.build("VGG16", steps.IMAGE_SIZE).save_weights(path)
+        start(total, unit)
+
+    monkeypatch.setattr(progress, "start", start_after_an_edit)
+    with pytest.raises(Exception, match=r"backbone\.weights: a worker loads other weights \(file own\.weights\.h5"):
+        steps.extract(examples, transform_graph, tmp_path / "features", weights=str(path), fine_tune=0)
 
 
 def test_no_unfinished_file_is_left(features: Examples) -> None:

@@ -1,8 +1,11 @@
 """What training leaves: one model in three forms that agree, a history, and the same again from the same seed."""
 
 import csv
+import dataclasses
 import json
 import math
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import tensorflow_transform as tft
 from tfx.types.standard_artifacts import Examples, Model, TransformGraph
 
 from common import example_records, progress
+from common.errors import UserError
 from components.trainer import run_fn
 from modeling import backbones, signatures
 from modeling.features import FeaturesInfo
@@ -157,8 +161,45 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another(
     again = steps.train(features, transform_graph, tmp_path / "again")
     assert all(np.array_equal(a, b) for a, b in zip(_weights(model), _weights(again), strict=True))
     assert _without_seconds(_history(model)) == _without_seconds(_history(again))
-    other = steps.train(features, transform_graph, tmp_path / "other", seed=1, fine_tune=False)
-    assert not np.array_equal(_weights(model)[-1], _weights(other)[-1])
+
+
+def test_another_seed_gives_another_model_of_the_same_features(
+    examples: Examples, transform_graph: TransformGraph, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "own.weights.h5")
+    backbones.build("VGG16", steps.IMAGE_SIZE).save_weights(path)
+    features = steps.extract(examples, transform_graph, tmp_path / "features", weights=path, fine_tune=0)
+    one, other = (
+        steps.train(features, transform_graph, tmp_path / str(seed), weights=path, seed=seed, fine_tune=False)
+        for seed in (0, 1)
+    )
+    assert not np.array_equal(_weights(one)[-1], _weights(other)[-1])
+
+
+def test_features_of_other_weights_are_refused(
+    features: Examples, transform_graph: TransformGraph, tmp_path: Path
+) -> None:
+    path = tmp_path / "own.weights.h5"
+    keras.utils.set_random_seed(5)
+    backbones.build("VGG16", steps.IMAGE_SIZE).save_weights(path)
+    with pytest.raises(UserError) as caught:
+        steps.train(features, transform_graph, tmp_path / "trained", weights=str(path))
+    assert re.fullmatch(
+        r"backbone\.weights: Trainer loads file own\.weights\.h5 sha256 \w{12}, "
+        r"the features were made with other weights \(random\); expected the same in both steps",
+        str(caught.value),
+    )
+
+
+def test_features_of_another_boundary_are_refused(
+    features: Examples, transform_graph: TransformGraph, tmp_path: Path
+) -> None:
+    other = steps.artifact(Examples, tmp_path / "other")
+    shutil.copytree(features.uri, other.uri, dirs_exist_ok=True)
+    dataclasses.replace(FeaturesInfo.read(features.uri), boundary="block3_pool").write(other.uri)
+    other.split_names = features.split_names
+    with pytest.raises(UserError, match="the features end at block3_pool, Trainer goes on from block4_pool"):
+        steps.train(other, transform_graph, tmp_path / "trained")
 
 
 def _batches_an_epoch(features: Examples) -> int:
@@ -243,7 +284,7 @@ def test_another_setting_does_not_go_on_from_what_an_earlier_one_left(
     features: Examples, transform_graph: TransformGraph, tmp_path: Path
 ) -> None:
     _train_until(1, 20, features, transform_graph, tmp_path / "one", fine_tune=False)
-    other, told = _progress_of_training(features, transform_graph, tmp_path / "one", fine_tune=False, seed=1)
+    other, told = _progress_of_training(features, transform_graph, tmp_path / "one", fine_tune=False, dropout=0.2)
     assert [done for done, _ in told][:3] == [0, 0, 1]
     assert len(_history(other)) == 6
 
