@@ -61,11 +61,13 @@ def load(
     return _validate(_read(file), str(file), changes, elsewhere)
 
 
-def of_values(values: Mapping[str, Any]) -> Config:
+def of_values(values: Mapping[str, Any], overrides: Sequence[str] = (), *, elsewhere: bool = False) -> Config:
     """A configuration from values by key, such as "trainer.epochs"; keys that are not there take their defaults.
 
     Args:
       values: as Python has them, but for keys without a type (see `Key`): these are read from a text as YAML.
+      overrides: as in `load`, like the next.
+      elsewhere: as in `load`.
 
     Raises:
       UserError: a key or a value is not allowed; one line a problem.
@@ -76,7 +78,7 @@ def of_values(values: Mapping[str, Any]) -> Config:
         if name in types and types[name] is None:
             value = dialect.parse(value, name)
         changes.append(_Change(name, tuple(name.split(".")), value))
-    return _validate({}, "", changes)
+    return _validate({}, "", [*changes, *map(_parse_override, overrides)], elsewhere)
 
 
 def to_yaml(config: Config, without: Collection[str] = ()) -> str:

@@ -3,9 +3,7 @@
 import argparse
 import os
 import warnings
-from pathlib import Path
 
-from common.errors import UserError
 from pipeline import config as configuration
 from pipeline.command import BAD_INPUT, DONE, Command
 from pipeline.kubeflow import arguments as checked
@@ -85,11 +83,10 @@ def _compile(options: argparse.Namespace) -> None:
 
 
 def _submit(options: argparse.Namespace) -> None:
-    if not Path(options.file).is_file():
-        raise UserError(f"{options.file!r} is not there; write it with: python -m pipeline.kubeflow compile")
-    changed = {text.partition("=")[0].strip() for text in options.set}
-    config = configuration.load(None, options.set, elsewhere=True)
-    values = {one.name: one.default for one in parameters.of_config(config) if one.key in changed}
+    defaults = parameters.of_file(options.file)
+    config = configuration.of_values(defaults, options.set, elsewhere=True)
+    checked.check_pictures(config)
+    values = parameters.changes(defaults, config)
     token = checked.token(options.token_file)
     sdk.check()
 

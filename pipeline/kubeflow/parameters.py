@@ -7,6 +7,8 @@ setting that may be null or holds names: such a parameter is a text, read as YAM
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import yaml
+
 from common.errors import UserError
 from pipeline import config as configuration
 
@@ -60,6 +62,53 @@ def to_config(values: Mapping[str, Any]) -> configuration.Config:
             f"the pipeline was compiled from other code than this image holds: compile it and build the image anew"
         )
     return configuration.of_values({known[name].key: _typed(value, known[name].type) for name, value in values.items()})
+
+
+def of_file(file: str) -> dict[str, Any]:
+    """The settings that the runs of a compiled pipeline have unless they are given others.
+
+    Args:
+      file: the compiled pipeline.
+
+    Returns:
+      Values by key, as `configuration.of_values` takes them; those that this code knows.
+
+    Raises:
+      UserError: the file cannot be read, or holds no pipeline.
+    """
+    how = "expected what `python -m pipeline.kubeflow compile` writes"
+    try:
+        with open(file, "rb") as stream:
+            pipeline = next(yaml.safe_load_all(stream))
+        found = pipeline["root"]["inputDefinitions"]["parameters"]
+        defaults = {name: one["defaultValue"] for name, one in found.items()}
+    except OSError as error:
+        raise UserError(f"{file!r} cannot be read ({error.strerror}); {how}") from error
+    except (yaml.YAMLError, StopIteration, LookupError, TypeError, AttributeError) as error:
+        raise UserError(f"{file!r} holds no compiled pipeline; {how}") from error
+    known = of_config(configuration.Config())
+    return {one.key: _typed(defaults[one.name], one.type) for one in known if one.name in defaults}
+
+
+def changes(defaults: Mapping[str, Any], config: configuration.Config) -> dict[str, Any]:
+    """The parameters of a run in which it differs from its pipeline's defaults, by name.
+
+    Args:
+      defaults: as `of_file` returns them.
+      config: the settings of the run.
+
+    Raises:
+      UserError: a setting that differs is no parameter of the pipeline.
+    """
+    before = configuration.of_values(defaults, elsewhere=True)
+    names = [key.name for key in configuration.leaf_keys()]
+    changed = [name for name in names if configuration.get(config, name) != configuration.get(before, name)]
+    for name in changed:
+        if name not in defaults:
+            raise UserError(
+                f"{name}: no parameter of the compiled pipeline, whose runs can differ in {', '.join(defaults)}"
+            )
+    return {one.name: one.default for one in of_config(config) if one.key in changed}
 
 
 def _typed(value: Any, kind: type) -> Any:

@@ -1,9 +1,13 @@
 """Starts a run on a Kubeflow Pipelines server, with KFP's own client."""
 
+import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 import kfp
+import kfp_server_api
+from urllib3.exceptions import HTTPError
 
 from common.errors import UserError
 
@@ -25,14 +29,30 @@ def submit(
       The run's id.
 
     Raises:
-      UserError: the server cannot be reached, or refuses.
+      UserError: the server cannot be reached, refuses, or is no Kubeflow Pipelines.
     """
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it would tell of each attempt
     try:
         client = kfp.Client(host=host, existing_token=token, namespace=namespace or "kubeflow")
         run = client.create_run_from_pipeline_package(
             file, arguments=dict(values), experiment_name=experiment, namespace=namespace
         )
-    except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError(f"--host: {host!r} did not start the run: {lines[0]}") from error
+    except kfp_server_api.ApiException as error:
+        raise UserError(f"--host: {host!r} refused the run: {error.status} {_message(error)}") from error
+    except (HTTPError, ValueError) as error:
+        raise UserError(f"--host: {host!r} did not start the run: {error}") from error
+    if not run.run_id:  # the client takes any page for an answer
+        raise UserError(
+            f"--host: {host!r} does not answer as Kubeflow Pipelines does; expected its address, "
+            f"and --token-file where people sign in"
+        )
     return str(run.run_id)
+
+
+def _message(error: kfp_server_api.ApiException) -> str:
+    """What the server says, on one line; a proxy before it may answer with a page."""
+    try:
+        text = str(json.loads(error.body)["message"])
+    except (ValueError, TypeError, LookupError):
+        text = error.reason
+    return " ".join(text.split())

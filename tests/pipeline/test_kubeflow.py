@@ -310,15 +310,6 @@ def test_the_sdk_is_asked_for_in_one_line_where_it_is_not_installed(
         )
 
 
-def test_submit_tells_a_server_that_is_not_there(compiled: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["submit", str(compiled), "--host", "http://127.0.0.1:9", "--set", "trainer.epochs=2"]) == 2
-    assert (
-        capfd.readouterr().err.splitlines()[-1].startswith("error: --host: 'http://127.0.0.1:9' did not start the run")
-    )
-    assert main(["submit", "/no/such.yaml", "--host", "http://127.0.0.1:9"]) == 2
-    assert capfd.readouterr().err.startswith("error: '/no/such.yaml' is not there")
-
-
 def test_the_image_s_tfx_is_the_locked_one() -> None:
     locked = re.search(
         r"^tfx==(\S+) ; python_full_version >= '3\.11'", (REPOSITORY / "requirements.lock").read_text(), re.M
