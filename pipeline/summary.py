@@ -119,12 +119,14 @@ def summarize(steps: Iterable[Step], connection: metadata_store_pb2.ConnectionCo
 
 def _inference(result: types.Artifact) -> Inference:
     model = result.get_string_custom_property(bulk_inferrer.MODEL) or None
-    found, predicted, failed, is_candidate = (
-        int(result.get_int_custom_property(key))
-        for key in (bulk_inferrer.FOUND, bulk_inferrer.PREDICTED, bulk_inferrer.FAILED, bulk_inferrer.IS_CANDIDATE)
+    return Inference(
+        found=int(result.get_int_custom_property(bulk_inferrer.FOUND)),
+        predicted=int(result.get_int_custom_property(bulk_inferrer.PREDICTED)),
+        failed=int(result.get_int_custom_property(bulk_inferrer.FAILED)),
+        model=model,
+        is_candidate=bool(result.get_int_custom_property(bulk_inferrer.IS_CANDIDATE)),
+        csv=str(Path(result.uri, bulk_inferrer.CSV)) if model else None,
     )
-    csv = str(Path(result.uri, bulk_inferrer.CSV)) if model else None
-    return Inference(found, predicted, failed, model, bool(is_candidate), csv)
 
 
 def _outputs(

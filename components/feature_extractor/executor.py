@@ -277,4 +277,7 @@ def _shards(examples: types.Artifact, work: str, split: str, views: int) -> list
     files = example_records.shards(examples.uri, split)
     output_dir = split_folder(work, split)
     tf.io.gfile.makedirs(output_dir)
-    return [Shard(file, output_dir, i, len(files), views) for i, file in enumerate(files)]
+    return [
+        Shard(examples=file, output_dir=output_dir, number=number, shards=len(files), views=views)
+        for number, file in enumerate(files)
+    ]

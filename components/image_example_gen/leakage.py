@@ -37,7 +37,7 @@ def find_leaks(splits: Mapping[str, Sequence[Record]]) -> list[Leak]:
         likeness.parse([record.picture.perceptual_hash for record in train]),
     )
     leaks = [
-        Leak(record.file.path, split, train[place].file.path, int(distance))
+        Leak(path=record.file.path, split=split, near=train[place].file.path, distance=int(distance))
         for (split, record), place, distance in zip(held_out, places, distances, strict=True)
         if place >= 0
     ]

@@ -66,9 +66,18 @@ class Bars(NamedTuple):
     parts: list[str]
 
 
-def learning_curves(history: Sequence[Epoch]) -> dict[str, Markup]:
-    """Loss and accuracy on the train and eval splits over the epochs of both stages, by "loss" and "accuracy"."""
-    return {"loss": _curves(history, "loss", "val_loss"), "accuracy": _curves(history, "accuracy", "val_accuracy")}
+class LearningCurves(NamedTuple):
+    """Charts of both stages' epochs, each of the train and eval splits."""
+
+    loss: Markup
+    accuracy: Markup
+
+
+def learning_curves(history: Sequence[Epoch]) -> LearningCurves:
+    """Draws them."""
+    return LearningCurves(
+        loss=_curves(history, "loss", "val_loss"), accuracy=_curves(history, "accuracy", "val_accuracy")
+    )
 
 
 def _curves(history: Sequence[Epoch], train: str, held_out: str) -> Markup:

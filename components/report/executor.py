@@ -20,6 +20,7 @@ from common.hashing import FINGERPRINT
 from common.labels import read_labels
 from components.report import FILE_NAME, album, charts, data_section, gallery, numbers, page
 from components.report.driver import STEP_SECONDS
+from components.report.page import Classes, Data, Gate, Page, Run, Scores, Training
 from modeling import evaluations, probabilities
 from modeling.evaluations import BASELINE_NOTE
 from modeling.features import FeaturesInfo
@@ -27,7 +28,6 @@ from modeling.saliency import Saliency
 from modeling.training_results import UNDONE, TrainingResults
 
 _LIBRARIES = ("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "apache-beam", "pillow")
-_MAX_CURVES = 8
 
 
 class Executor(base_executor.BaseExecutor):
@@ -42,53 +42,71 @@ class Executor(base_executor.BaseExecutor):
         """Writes the page. The arguments are TFX's; their keys are those of ReportSpec, and `driver.STEP_SECONDS`."""
         inputs = {key: artifact_utils.get_single_instance(artifacts) for key, artifacts in input_dict.items()}
         report = artifact_utils.get_single_instance(output_dict["report"])
-        html = _render(inputs, exec_properties["configuration"], json.loads(exec_properties[STEP_SECONDS]))
+        found = _page(inputs, exec_properties["configuration"], json.loads(exec_properties[STEP_SECONDS]))
         with tf.io.gfile.GFile(os.path.join(report.uri, FILE_NAME), "w") as file:
-            file.write(html)
+            file.write(page.render(found))
 
 
-def _render(inputs: dict[str, types.Artifact], configuration: str, step_seconds: dict[str, float]) -> str:
-    examples, evaluation = inputs["examples"], inputs["evaluation"]
+def _page(inputs: dict[str, types.Artifact], configuration: str, step_seconds: dict[str, float]) -> Page:
+    examples, evaluation, model_run = inputs["examples"], inputs["evaluation"], inputs["model_run"].uri
     classes = read_labels(examples.uri)
     info = FeaturesInfo.read(inputs["features"].uri)
     said = probabilities.read(evaluation.uri)
-    scores, is_right = said.probabilities.max(axis=1), said.probabilities.argmax(axis=1) == said.labels
+    is_right = said.probabilities.argmax(axis=1) == said.labels
     comparison = None if said.baseline is None else numbers.compare(said.labels, said.probabilities, said.baseline)
-    calibration = numbers.calibration(scores, is_right)
     class_rows = numbers.class_rows(said.labels, said.probabilities)
     pictures = gallery.choose(said, is_right, comparison)
     photos = album.find(examples.uri, TEST, {sha256 for chosen in pictures for sha256 in chosen.sha256s})
     saliency = Saliency(_classifier(inputs["model"].uri), info.backbone)
-    split_counts = data_section.read_counts(inputs["statistics"])
-    return page.render(
-        blessed=inputs["blessing"].get_int_custom_property("blessed") == 1,
-        checks=evaluations.checks(evaluation.uri),
-        baseline_note=evaluation.get_string_custom_property(BASELINE_NOTE),
+    counts = data_section.read_counts(inputs["statistics"])
+    return Page(
         accuracy=numbers.share(int(is_right.sum()), len(is_right)),
         loss=evaluations.overall_metrics(evaluation.uri)["loss"],
-        classes=classes,
-        comparison=comparison,
-        is_stage_2_undone=TrainingResults.read(inputs["model_run"].uri).fine_tuning == UNDONE,
-        curves=charts.learning_curves(_history(inputs["model_run"].uri)),
-        matrix=evaluations.confusion_matrix(evaluation.uri, len(classes)),
-        class_rows=class_rows,
-        class_counts=split_counts[CLASS_NAME],
+        gate=Gate(
+            blessed=inputs["blessing"].get_int_custom_property("blessed") == 1,
+            checks=evaluations.checks(evaluation.uri),
+            baseline_note=evaluation.get_string_custom_property(BASELINE_NOTE),
+            comparison=comparison,
+        ),
+        training=Training(
+            curves=charts.learning_curves(_history(model_run)),
+            is_stage_2_undone=TrainingResults.read(model_run).fine_tuning == UNDONE,
+        ),
+        classes=Classes(
+            names=classes,
+            matrix=evaluations.confusion_matrix(evaluation.uri, len(classes)),
+            rows=class_rows,
+            counts=counts[CLASS_NAME],
+        ),
+        scores=_scores(said, is_right, class_rows, classes),
+        slices=_worst_first(evaluations.slices(evaluation.uri)),
+        pictures=gallery.hang(pictures, photos, said, classes, saliency, info.image_size),
+        data=Data(
+            files=data_section.read_files(examples),
+            by_class=data_section.chart(counts[CLASS_NAME], "Pictures of each class"),
+            by_size=data_section.chart(counts[SIZE_RANGE], "Pictures by their shorter side"),
+            by_brightness=data_section.chart(counts[BRIGHTNESS_RANGE], "Pictures by their brightness"),
+        ),
+        run=Run(
+            seconds=charts.bars(_seconds(step_seconds), "Time of each step", "seconds"),
+            info=info,
+            fingerprint=examples.get_string_custom_property(FINGERPRINT),
+            versions={"python": platform.python_version(), **{n: importlib.metadata.version(n) for n in _LIBRARIES}},
+            configuration=configuration,
+        ),
+    )
+
+
+def _scores(
+    said: probabilities.Predictions, is_right: numbers.Bools, rows: list[numbers.ClassRow], classes: list[str]
+) -> Scores:
+    values = said.probabilities.max(axis=1)
+    calibration = numbers.calibration(values, is_right)
+    return Scores(
         calibration=calibration,
         reliability=charts.reliability(calibration),
-        scores=charts.scores(scores, is_right),
-        precision_recall=charts.precision_recall(_curves(said, class_rows), classes),
-        max_curves=_MAX_CURVES,
-        slices=_worst_first(evaluations.slices(evaluation.uri)),
-        gallery=gallery.hang(pictures, photos, said, classes, saliency, info.image_size),
-        data=data_section.read_files(examples),
-        counts_by_class=data_section.chart(split_counts[CLASS_NAME], "Pictures of each class"),
-        counts_by_size=data_section.chart(split_counts[SIZE_RANGE], "Pictures by their shorter side"),
-        counts_by_brightness=data_section.chart(split_counts[BRIGHTNESS_RANGE], "Pictures by their brightness"),
-        seconds=charts.bars(_seconds(step_seconds), "Time of each step", "seconds"),
-        info=info,
-        fingerprint=examples.get_string_custom_property(FINGERPRINT),
-        versions={"python": platform.python_version(), **{n: importlib.metadata.version(n) for n in _LIBRARIES}},
-        configuration=configuration,
+        distribution=charts.scores(values, is_right),
+        precision_recall=charts.precision_recall(_curves(said, rows), classes),
     )
 
 
@@ -110,7 +128,7 @@ def _history(model_run: str) -> list[charts.Epoch]:
 def _curves(said: probabilities.Predictions, rows: list[numbers.ClassRow]) -> list[numbers.Curve]:
     """Those of the classes with the least average precision, if there are too many."""
     tested = [row for row in rows if row.recall.whole]
-    worst = sorted(tested, key=lambda row: row.average_precision)[:_MAX_CURVES]
+    worst = sorted(tested, key=lambda row: row.average_precision)[: page.MAX_CURVES]
     chosen = sorted(row.class_id for row in worst)
     return [numbers.precision_recall_curve(said.labels, said.probabilities, class_id) for class_id in chosen]
 

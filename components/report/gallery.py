@@ -94,20 +94,20 @@ def hang(
     predicted = said.probabilities.argmax(axis=1)
     before = None if said.baseline is None else said.baseline.argmax(axis=1)
     walls: dict[str, list[Frame]] = {}
-    for wall, places, sha256s in chosen:
-        shown = [photos[sha256] for sha256 in sha256s]
-        looked = _looked(shown, predicted[places], saliency, image_size) if wall == MISTAKES and shown else None
-        walls[wall] = [
+    for one in chosen:
+        shown = [photos[sha256] for sha256 in one.sha256s]
+        looked = _looked(shown, predicted[one.places], saliency, image_size) if one.wall == MISTAKES and shown else None
+        walls[one.wall] = [
             Frame(
-                photo.file_name,
-                classes[said.labels[place]],
-                classes[predicted[place]],
-                float(said.probabilities[place].max()),
-                "" if before is None else classes[before[place]],
-                looked[row][0] if looked else photo.uri,
-                looked[row][1] if looked else "",
+                file_name=photo.file_name,
+                label=classes[said.labels[place]],
+                predicted=classes[predicted[place]],
+                score=float(said.probabilities[place].max()),
+                before="" if before is None else classes[before[place]],
+                picture=looked[row][0] if looked else photo.uri,
+                saliency=looked[row][1] if looked else "",
             )
-            for row, (place, photo) in enumerate(zip(places, shown, strict=True))
+            for row, (place, photo) in enumerate(zip(one.places, shown, strict=True))
         ]
     return walls
 

@@ -84,14 +84,14 @@ def class_rows(labels: Ints, probabilities: Floats) -> list[ClassRow]:
         wrong[class_id] = 0
         rows.append(
             ClassRow(
-                class_id,
-                share(hits, of_it),
-                share(hits, given),
-                2 * hits / (of_it + given) if of_it + given else float("nan"),
-                metrics.average_precision_score(labels == class_id, probabilities[:, class_id])
+                class_id=class_id,
+                recall=share(hits, of_it),
+                precision=share(hits, given),
+                f1=2 * hits / (of_it + given) if of_it + given else float("nan"),
+                average_precision=metrics.average_precision_score(labels == class_id, probabilities[:, class_id])
                 if of_it
                 else float("nan"),
-                int(wrong.argmax()) if wrong.any() else None,
+                confused_with=int(wrong.argmax()) if wrong.any() else None,
             )
         )
     return sorted(rows, key=lambda row: (row.recall.value if row.recall.whole else 2.0, row.class_id))

@@ -1,7 +1,8 @@
 """The page: one HTML file without a script, whose policy lets a browser load nothing but what is in it."""
 
 import math
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import jinja2
 import numpy as np
@@ -11,8 +12,13 @@ from markupsafe import Markup
 from common import escaping
 from common.examples import BRIGHTNESS_RANGE, CLASS_NAME, SIZE_RANGE
 from components.report import charts
-from components.report.numbers import Share
+from components.report.data_section import Counts, Files
+from components.report.gallery import Frame
+from components.report.numbers import Calibration, ClassRow, Comparison, Ints, Share
+from modeling.evaluations import Check, Slice
+from modeling.features import FeaturesInfo
 
+MAX_CURVES = 8  # classes; of more, those with the least average precision have a curve of precision and recall
 _MAX_MATRIX = 12  # classes; a larger confusion matrix is a picture
 _MAX_CONFUSIONS = 10
 _METRICS = {
@@ -22,13 +28,132 @@ _METRICS = {
 _SLICES = {CLASS_NAME: "class", SIZE_RANGE: "shorter side", BRIGHTNESS_RANGE: "brightness"}
 
 
-def render(**facts: Any) -> str:
+class Gate(NamedTuple):
+    """The verdict.
+
+    Attributes:
+      blessed: whether the gate let the model pass.
+      checks: each threshold, with what was measured.
+      baseline_note: why the last blessed model was not compared with; empty where it was or there is none.
+      comparison: with the last blessed model; None where it was not compared with.
+    """
+
+    blessed: bool
+    checks: Sequence[Check]
+    baseline_note: str
+    comparison: Comparison | None
+
+
+class Training(NamedTuple):
+    """How training went.
+
+    Attributes:
+      curves: of each epoch.
+      is_stage_2_undone: whether the model is stage 1's, as stage 2 made it no better.
+    """
+
+    curves: charts.LearningCurves
+    is_stage_2_undone: bool
+
+
+class Classes(NamedTuple):
+    """What became of each class on the test split.
+
+    Attributes:
+      names: by class id.
+      matrix: int64 [classes, classes], pictures by true class (rows) and predicted class (columns).
+      rows: in the order to show them.
+      counts: pictures of each split by class name.
+    """
+
+    names: Sequence[str]
+    matrix: Ints
+    rows: Sequence[ClassRow]
+    counts: Counts
+
+
+class Scores(NamedTuple):
+    """How far scores can be trusted.
+
+    Attributes:
+      calibration: over the scores of the predicted classes.
+      reliability: chart of it.
+      distribution: chart of these scores, right and wrong ones.
+      precision_recall: chart, of at most MAX_CURVES classes.
+    """
+
+    calibration: Calibration
+    reliability: Markup
+    distribution: Markup
+    precision_recall: Markup
+
+
+class Data(NamedTuple):
+    """What the data hold.
+
+    Attributes:
+      files: what became of them.
+      by_class: chart of the pictures of each split by class.
+      by_size: the same by the range of their shorter side.
+      by_brightness: the same by the range of their brightness.
+    """
+
+    files: Files
+    by_class: Markup
+    by_size: Markup
+    by_brightness: Markup
+
+
+class Run(NamedTuple):
+    """What the model is made from.
+
+    Attributes:
+      seconds: chart of the time that each step took.
+      info: of the features, the backbone and its weights.
+      fingerprint: of the data, hexadecimal.
+      versions: of Python and the libraries, by name.
+      configuration: as YAML.
+    """
+
+    seconds: Markup
+    info: FeaturesInfo
+    fingerprint: str
+    versions: Mapping[str, str]
+    configuration: str
+
+
+class Page(NamedTuple):
+    """All that `report.html.j2` shows: the figures at the top, and a field a section.
+
+    Attributes:
+      accuracy: on the test split.
+      loss: the same, 0 or more.
+      gate: the verdict.
+      training: how it went.
+      classes: each on the test split.
+      scores: of the predictions.
+      slices: of the test split with their accuracies, in the order to show them.
+      pictures: of the test split, by the walls of `gallery`; the two of a comparison only where there is one.
+      data: what there is.
+      run: how to come to the same again.
+    """
+
+    accuracy: Share
+    loss: float
+    gate: Gate
+    training: Training
+    classes: Classes
+    scores: Scores
+    slices: Sequence[tuple[Slice, Share]]
+    pictures: Mapping[str, Sequence[Frame]]
+    data: Data
+    run: Run
+
+
+def render(page: Page) -> str:
     """The page as HTML.
 
     Every text is escaped, both as HTML and as `common.escaping` does for what cannot be shown.
-
-    Args:
-      **facts: what `report.html.j2` names.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("components.report", "."),
@@ -42,11 +167,12 @@ def render(**facts: Any) -> str:
         heat=_heat,
         confusions=_confusions,
         heat_map=charts.heat_map,
+        max_curves=MAX_CURVES,
         max_matrix=_MAX_MATRIX,
         metric_names=_METRICS,
         slice_names=_SLICES,
     )
-    return environment.get_template("report.html.j2").render(facts)
+    return environment.get_template("report.html.j2").render(page._asdict())
 
 
 def _percent(value: float) -> str:
