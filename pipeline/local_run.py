@@ -57,6 +57,7 @@ def _start(options: argparse.Namespace) -> int:
     config = configuration.load(options.config, options.set, options.data, options.output)
     weights.check(config.backbone.weights)
     output = Path(config.output).resolve()
+    run_folders.check_no_pattern("--output", str(output))
     pictures = {setting: os.path.realpath(folder) for setting, folder in run_folders.of_pictures(config).items()}
     run_folders.check_apart("--output", str(output), pictures, inside=_FOLDERS)
     with faults.writing(output):

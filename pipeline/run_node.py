@@ -85,6 +85,7 @@ def _start(options: argparse.Namespace) -> int:
     values.pop(parameters.RUN_ID, None)
     config = parameters.to_config(values)
     weights.check(config.backbone.weights)
+    run_folders.check_no_pattern("--pipeline-root", options.pipeline_root)
     run_folders.check_apart("--pipeline-root", options.pipeline_root, run_folders.of_pictures(config))
     store = connection.connect(connection.parse(options.metadata))
     _log_to_pod()

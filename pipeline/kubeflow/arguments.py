@@ -41,6 +41,7 @@ def deployment(options: argparse.Namespace, config: Config) -> Deployment:
     _check_metadata(options.metadata, volumes, secrets)
     serving = _storage("--serving", options.serving or f"{root}/serving", volumes)
     check_pictures(config)
+    run_folders.check_no_pattern("--pipeline-root", root)
     for option, written in (("--pipeline-root", root), ("--serving", serving)):
         run_folders.check_apart(option, written, run_folders.of_pictures(config))
     placement = Placement(

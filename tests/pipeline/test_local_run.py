@@ -336,6 +336,13 @@ def test_wrong_settings_get_one_line_and_code_2_before_tensorflow_is_loaded(
     assert (done.returncode, done.stdout, done.stderr) == (local_run.BAD_INPUT, "", message)
 
 
+def test_an_output_folder_that_would_be_read_as_a_pattern_is_not_made(tmp_path: Path) -> None:
+    done = _command("--data", str(tmp_path), "--output", "runs [v1]/one", cwd=tmp_path)
+    assert done.returncode == local_run.BAD_INPUT
+    assert done.stderr.startswith(f"error: --output: '{tmp_path}/runs [v1]/one' has a '[', which TensorFlow takes for")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_bucket_as_output_makes_no_folder_of_its_name(tmp_path: Path) -> None:
     done = _command("--data", str(tmp_path), "--output", "gs://bucket/run", cwd=tmp_path)
     assert done.returncode == local_run.BAD_INPUT
