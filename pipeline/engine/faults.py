@@ -14,6 +14,8 @@ from common.errors import UserError
 
 # By their words: Beam and the metadata store pass no more than these on.
 _FULL = re.compile("No space left on device|Disk quota exceeded|database or disk is full")
+# As TensorFlow and Python name the file that could not be written.
+_FULL_AT = re.compile(rf"(?:^|\s)(/[^;\n]*); (?:{_FULL.pattern})|(?:{_FULL.pattern}): (?:'.*' -> )?'(/[^'\n]*)'", re.M)
 _READ_ONLY = re.compile("Read-only file system|attempt to write a readonly database")
 _DAMAGED = re.compile("database disk image is malformed|file is not a database|a subset of tables in MLMD")
 _LOCKED = re.compile("database is locked|Concurrent writes aborted")
@@ -117,7 +119,7 @@ def _words(error: BaseException) -> Iterator[str]:
 def _reason(words: str, output: Path) -> str:
     """What happened and what to do about it; empty for what is no fault of the output folder."""
     if _FULL.search(words):
-        return f"no space left on {_disks(output)}; free some and {_AGAIN}"
+        return f"no space left on {_disks(words, output)}; free some and {_AGAIN}"
     if _READ_ONLY.search(words) and not os.access(output, os.W_OK):
         return f"the folder {str(output)!r} has become read-only; make it writable and {_AGAIN}"
     store = f"the metadata store {str(output / METADATA_FILE)!r}"
@@ -131,18 +133,29 @@ def _reason(words: str, output: Path) -> str:
     return ""
 
 
-def _disks(output: Path) -> str:
-    """The file systems that a run writes to and what is free there: an error seldom tells which of them it was."""
+def _disks(words: str, output: Path) -> str:
+    """The file systems of the files that an error names; where it names none, those a run writes to that are full."""
+    named = [os.path.dirname(before or after) for before, after in _FULL_AT.findall(words)]
     devices: dict[int, str] = {}
-    for place in (str(output), os.environ.get("TMPDIR") or "/tmp", os.path.expanduser("~")):
+    for place in named or (str(output), os.environ.get("TMPDIR") or "/tmp", os.path.expanduser("~")):
         path = os.path.abspath(place)
         while not os.path.exists(path):
             path = os.path.dirname(path)
         devices.setdefault(os.stat(path).st_dev, path)
-    return " or ".join(f"{path!r} ({_free(path)} free now)" for path in devices.values())
+    # What was to be written may be gone by now, or have reached a quota.
+    full = [path for path in devices.values() if _is_full(path)] or devices.values()
+    return " or ".join(f"{path!r} ({_free(path)} free now)" for path in full)
+
+
+def _is_full(path: str) -> bool:
+    return shutil.disk_usage(path).free < _ROOM_BYTES or _has_no_inodes(path)
+
+
+def _has_no_inodes(path: str) -> bool:
+    state = os.statvfs(path)
+    return bool(state.f_files) and not state.f_favail
 
 
 def _free(path: str) -> str:
     size = f"{shutil.disk_usage(path).free / 1e6:.0f} MB"
-    state = os.statvfs(path)
-    return f"{size} but no inodes" if state.f_files and not state.f_favail else size
+    return f"{size} but no inodes" if _has_no_inodes(path) else size

@@ -219,6 +219,38 @@ def test_a_fault_is_known_by_its_words_however_it_is_wrapped(tmp_path: Path, wor
     faults.raise_if_known(ValueError("a library's own"), tmp_path)
 
 
+_OTHER = Path("/dev/shm")
+
+
+@pytest.mark.skipif(not _OTHER.is_dir() or _OTHER.is_mount() is False, reason="one file system alone")
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device", "/dev/shm/new/file"),
+        OSError(28, "No space left on device", __file__, None, "/dev/shm/a copy"),
+        RuntimeError("/dev/shm/part-00000; No space left on device [Op:WriteFile]"),
+        RuntimeError("OSError: [Errno 28] No space left on device: '/dev/shm/a file' [while running 'Store']"),
+    ],
+    ids=str,
+)
+def test_a_full_file_system_is_the_one_that_the_error_names(tmp_path: Path, error: Exception) -> None:
+    with pytest.raises(faults.FaultError, match=r"^no space left on '/dev/shm' \(\d+ MB free now\); free some and"):
+        faults.raise_if_known(error, tmp_path)
+
+
+@needs_mounts
+@pytest.mark.parametrize("options", ["size=64k", "nr_inodes=2"])
+def test_where_the_error_names_none_it_is_the_one_that_is_full(tmp_path: Path, options: str) -> None:
+    code = (
+        "from pathlib import Path; from pipeline.engine import faults; "
+        f"faults.raise_if_known(OSError(28, 'No space left on device'), Path({str(tmp_path)!r}))"
+    )
+    script = f'mount -t tmpfs -o {options} none /mnt; head -c 64k /dev/zero > /mnt/filler; TMPDIR=/mnt exec "$@"'
+    command = [*_UNSHARE, "sh", "-c", script, "sh", sys.executable, "-c", code]
+    told = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False).stderr.splitlines()[-1]
+    assert re.search(r"FaultError: no space left on '/mnt' \(\d+ MB [^)]*\); free some", told)
+
+
 def _started(place: Workplace, **options: Any) -> "subprocess.Popen[str]":
     """The command, as it begins to load TensorFlow."""
     command = [sys.executable, "-m", "pipeline.local_run", *place.arguments()]
