@@ -4,9 +4,13 @@ Standard library only, so that a command line can refuse a wrong folder before a
 """
 
 import os
+import re
 from collections.abc import Iterator
 
 from common.errors import UserError
+
+# What makes a path a pattern of names to TensorFlow and Beam.
+_PATTERN = re.compile(r"[\[*?\\]")
 
 HIDDEN = "hidden, or a file of the system"  # of what `walk` finds: not meant to be a picture
 
@@ -45,6 +49,23 @@ def check(path: str, name: str, expected: str) -> str:
     if not is_utf8(path):
         raise UserError(f"{name} {path!r}: the path is not valid UTF-8")
     return path
+
+
+def check_no_pattern(option: str, folder: str) -> None:
+    """Makes sure that TensorFlow finds the files of a folder there and nowhere else: it would read `run[1]` as `run1`.
+
+    Args:
+      option: how the folder is given, for the message.
+      folder: absolute, or an address.
+
+    Raises:
+      UserError: it may name others.
+    """
+    if found := _PATTERN.search(folder):
+        raise UserError(
+            f"{option}: {folder!r} has a {found[0]!r}, which TensorFlow takes for part of a pattern of names; "
+            f"expected a path without any of [ * ? \\"
+        )
 
 
 def walk(root: str, folder: str) -> Iterator[tuple[str, str]]:

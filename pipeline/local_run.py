@@ -10,7 +10,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common import escaping, fingerprint, progress
+from common import escaping, fingerprint, folders, progress
 from common.errors import UserError
 from common.examples import LEAKAGE_FILE
 from components import report
@@ -57,7 +57,7 @@ def _start(options: argparse.Namespace) -> int:
     config = configuration.load(options.config, options.set, options.data, options.output)
     weights.check(config.backbone.weights)
     output = Path(config.output).resolve()
-    run_folders.check_no_pattern("--output", str(output))
+    folders.check_no_pattern("--output", str(output))
     pictures = {setting: os.path.realpath(folder) for setting, folder in run_folders.of_pictures(config).items()}
     run_folders.check_apart("--output", str(output), pictures, inside=_FOLDERS)
     with faults.writing(output):

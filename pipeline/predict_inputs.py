@@ -51,8 +51,9 @@ def find_model(folder: str) -> str:
         the highest number.
 
     Raises:
-      UserError: there is no version, or the newest is not whole.
+      UserError: there is no version, or the newest is not whole, or TensorFlow would read the path as a pattern.
     """
+    folders.check_no_pattern("model", folder)
     if _holds_model(folder):
         return folder
     for serving in (folder, os.path.join(folder, "serving")):

@@ -1,7 +1,6 @@
 """What can be told of the folders that a run reads and writes before anything is loaded."""
 
 import os
-import re
 from collections.abc import Collection, Mapping
 from pathlib import PurePath
 
@@ -9,31 +8,11 @@ from common.errors import UserError
 from components.image_example_gen import layout
 from pipeline.config import Config
 
-# What TensorFlow and Beam, which give TFX's steps the files of a folder, take for a pattern.
-_PATTERN = re.compile(r"[\[*?\\]")
-
 
 def of_pictures(config: Config) -> dict[str, str]:
     """The folders of pictures that a run reads, as they are given, by their settings."""
     folders = {"data": config.data, "infer": config.infer}
     return {setting: folder for setting, folder in folders.items() if folder is not None}
-
-
-def check_no_pattern(option: str, folder: str) -> None:
-    """Makes sure that the path of what a run writes names one folder alone: `run[1]` would be read as `run1`.
-
-    Args:
-      option: how the folder is given, for messages.
-      folder: absolute, or an address.
-
-    Raises:
-      UserError: it may name others.
-    """
-    if found := _PATTERN.search(folder):
-        raise UserError(
-            f"{option}: {folder!r} has a {found[0]!r}, which TensorFlow takes for part of a pattern of names; "
-            f"expected a path without any of [ * ? \\"
-        )
 
 
 def check_apart(option: str, output: str, pictures: Mapping[str, str], inside: Collection[str] = ()) -> None:

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common import locks, packages, progress
+from common import folders, locks, packages, progress
 from common.errors import UserError
 from modeling import weights
 from pipeline import run_folders
@@ -85,7 +85,7 @@ def _start(options: argparse.Namespace) -> int:
     values.pop(parameters.RUN_ID, None)
     config = parameters.to_config(values)
     weights.check(config.backbone.weights)
-    run_folders.check_no_pattern("--pipeline-root", options.pipeline_root)
+    folders.check_no_pattern("--pipeline-root", options.pipeline_root)
     run_folders.check_apart("--pipeline-root", options.pipeline_root, run_folders.of_pictures(config))
     store = connection.connect(connection.parse(options.metadata))
     _log_to_pod()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
+from common import folders
 from common.errors import UserError
 from pipeline import run_folders
 from pipeline.config import Config
@@ -41,7 +42,7 @@ def deployment(options: argparse.Namespace, config: Config) -> Deployment:
     _check_metadata(options.metadata, volumes, secrets)
     serving = _storage("--serving", options.serving or f"{root}/serving", volumes)
     check_pictures(config)
-    run_folders.check_no_pattern("--pipeline-root", root)
+    folders.check_no_pattern("--pipeline-root", root)
     for option, written in (("--pipeline-root", root), ("--serving", serving)):
         run_folders.check_apart(option, written, run_folders.of_pictures(config))
     placement = Placement(

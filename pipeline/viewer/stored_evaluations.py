@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common import escaping
+from common import escaping, folders
 from common.errors import UserError
 from pipeline.engine.faults import METADATA_FILE, FaultError, raise_if_known
 
@@ -172,6 +172,7 @@ def _directory(output: Path, uri: str) -> Path:
 
 
 def _check(directory: Path) -> None:
+    folders.check_no_pattern("--output", str(directory))
     if not (directory / _CONFIG).is_file():
         raise UserError(
             f"the latest evaluation is gone from {str(directory)!r}; the next run of local_run makes it anew"

@@ -333,6 +333,12 @@ def test_the_model_is_the_newest_version_of_a_run_or_what_is_named(tmp_path: Pat
     assert find_model(named) == named
 
 
+def test_a_model_whose_variables_tensorflow_would_look_for_elsewhere_is_refused(tmp_path: Path) -> None:
+    _write(tmp_path / "model[1]" / "saved_model.pb", b"")
+    with pytest.raises(UserError, match=r"^model: '.*/model\[1\]' has a '\['"):
+        find_model(str(tmp_path / "model[1]"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

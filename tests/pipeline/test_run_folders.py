@@ -1,9 +1,9 @@
-"""Folders that a run reads and writes have to be apart, and those that it writes to must be no patterns."""
+"""Folders that a run reads and writes have to be apart."""
 
 import pytest
 
 from common.errors import UserError
-from pipeline.run_folders import check_apart, check_no_pattern
+from pipeline.run_folders import check_apart
 
 INSIDE = ("logs", "pipeline", "serving")
 
@@ -41,19 +41,3 @@ def test_pictures_where_a_run_writes_its_own_files_are_told(inside: str) -> None
         f"infer: {folder!r} lies in the folder {inside.split('/')[0]!r} of --output '/work/output', which is the run's "
         f"own; expected pictures elsewhere"
     )
-
-
-@pytest.mark.parametrize("name", ["runs/tumou[r]", "run*", "run?", "run\\[1]"])
-def test_an_output_folder_that_would_be_read_as_a_pattern_is_told(name: str) -> None:
-    sign = next(sign for sign in name if sign in "[*?\\")
-    with pytest.raises(UserError) as error:
-        check_no_pattern("--output", f"/work/{name}")
-    assert str(error.value) == (
-        f"--output: {f'/work/{name}'!r} has a {sign!r}, which TensorFlow takes for part of a pattern of names; "
-        f"expected a path without any of [ * ? \\"
-    )
-
-
-@pytest.mark.parametrize("name", ["run]", "run {a,b} (1) #2 100%", "gs://bucket/run"])
-def test_other_signs_may_be_in_the_path_of_an_output_folder(name: str) -> None:
-    check_no_pattern("--output", name)

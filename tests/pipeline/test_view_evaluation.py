@@ -380,6 +380,10 @@ def test_what_cannot_be_shown_is_told_in_one_line(copy: Evaluated, tmp_path: Pat
         "error: --slice: the evaluation has no slices by 'colour\\u001b[31m'; expected one of: "
         "class_name, size_range, brightness_range"
     )
+    pattern = copy.output.rename(copy.output.with_name("run[1]"))
+    assert "run[1]/pipeline/" in (told := _error(capfd, "--output", str(pattern)))
+    assert "has a '[', which TensorFlow takes for part of a pattern" in told
+    pattern.rename(copy.output)
     (copy.refused / "eval_config.json").unlink()
     assert "is gone from" in _error(capfd, "--output", str(copy.output))
     (empty / "metadata.db").write_bytes(b"no database, but long enough to be read as one" * 100)
