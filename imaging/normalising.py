@@ -88,6 +88,18 @@ def normalise(data: bytes, max_pixels: int) -> bytes:
     return data if as_stored else _png(image)
 
 
+def encode(image: Image.Image) -> bytes:
+    """A decoded picture as `normalise` gives the bytes of its file, but always as PNG.
+
+    Raises:
+      Refused: its samples are of 32 bits, or what they are decoded from is damaged.
+    """
+    try:
+        return _png(_upright(image))
+    except Exception as error:
+        raise opening.refusal(error) from error
+
+
 def thumbnail(data: bytes, max_pixels: int, side: int) -> bytes:
     """A small JPEG of a picture, upright, for people to look at.
 
@@ -112,13 +124,19 @@ def _decode(data: bytes, max_pixels: int) -> tuple[Image.Image, bool]:
     image = opening.open_picture(data, max_pixels)
     try:
         image.load()
-        turn = _UPRIGHT.get(_orientation(image))
-        if turn is None and _is_plain(image, data) and _tensorflow_agrees(image, data):
+        is_upright = _orientation(image) not in _UPRIGHT
+        if is_upright and _is_plain(image, data) and _tensorflow_agrees(image, data):
             return image, True
-        image = _flatten(image)
-        return (image if turn is None else image.transpose(turn)), False
+        return _upright(image), False
     except Exception as error:
         raise opening.refusal(error) from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """A copy, RGB or grey."""
+    turn = _UPRIGHT.get(_orientation(image))
+    image = _flatten(image)
+    return image if turn is None else image.transpose(turn)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -30,6 +30,18 @@ class File(NamedTuple):
     problem: str = ""
 
 
+class Loaded(NamedTuple):
+    """One picture to predict whose bytes are at hand.
+
+    Attributes:
+      name: stands for the path.
+      data: as a file holds them.
+    """
+
+    name: str
+    data: bytes
+
+
 class Prediction(NamedTuple):
     """What the model says about one file.
 

@@ -18,7 +18,7 @@ import tensorflow as tf
 from common.errors import UserError
 from imaging import normalising
 from modeling.model_assets import ModelAssets
-from modeling.prediction_formats import File, Prediction
+from modeling.prediction_formats import File, Loaded, Prediction
 
 _SIGNATURE, _INPUT, _OUTPUT = "serving_default", "image_bytes", "probabilities"
 _BATCH = 32  # pictures; the model itself works in chunks of as many
@@ -57,14 +57,14 @@ class Predictor:
         if not shape.is_compatible_with([None, len(self.classes)]):
             raise UserError(f"model: {folder!r} names {len(self.classes)} classes, and its probabilities are {shape}")
 
-    def predict(self, files: Iterable[File], *, top: int) -> Iterator[list[Prediction]]:
+    def predict(self, files: Iterable[File | Loaded], *, top: int) -> Iterator[list[Prediction]]:
         """Predicts files, in their order and in batches. While the model has one, threads read and decode the next.
 
         Memory does not grow with the number of files. A file that cannot be predicted leaves the others as they are. A
         picture larger than the model's own ingestion took is refused before it is decoded.
 
         Args:
-          files: what to read.
+          files: what to read, or has been read.
           top: how many classes of each prediction to give; all where there are fewer.
         """
         readers, runner = ThreadPoolExecutor(_THREADS), ThreadPoolExecutor(1)
@@ -119,7 +119,7 @@ def _signature(model: Any, folder: str) -> Any:
     return serve
 
 
-def _read_ahead(files: Iterable[File], max_pixels: int, readers: ThreadPoolExecutor) -> Iterator[_Picture]:
+def _read_ahead(files: Iterable[File | Loaded], max_pixels: int, readers: ThreadPoolExecutor) -> Iterator[_Picture]:
     """Reads in threads, and no further ahead than keeps all of them busy: pictures are large."""
     ahead: deque[Future[_Picture]] = deque()
     for file in files:
@@ -141,7 +141,9 @@ def _batches(read: Iterable[_Picture]) -> Iterator[list[_Picture]]:
         yield batch
 
 
-def _read(file: File, max_pixels: int) -> _Picture:
+def _read(file: File | Loaded, max_pixels: int) -> _Picture:
+    if isinstance(file, Loaded):
+        return _normalised(file.name, file.data, max_pixels)
     if file.problem:
         return _Picture(file.path, b"", file.problem)
     try:
@@ -151,8 +153,13 @@ def _read(file: File, max_pixels: int) -> _Picture:
         if status.st_size > normalising.max_bytes(max_pixels):
             return _Picture(file.path, b"", f"too many bytes for a picture of {max_pixels} pixels")
         with open(file.path, "rb") as opened:
-            return _Picture(file.path, normalising.normalise(opened.read(), max_pixels))
+            return _normalised(file.path, opened.read(), max_pixels)
     except OSError as error:
         return _Picture(file.path, b"", f"cannot be read: {error.strerror}")
+
+
+def _normalised(name: str, data: bytes, max_pixels: int) -> _Picture:
+    try:
+        return _Picture(name, normalising.normalise(data, max_pixels))
     except normalising.Refused as error:
-        return _Picture(file.path, b"", str(error))
+        return _Picture(name, b"", str(error))

@@ -1,3 +1,8 @@
 """From a folder of pictures to a gated, published image classifier."""
 
+from common.errors import UserError
+from pipeline.classifier import Answer, Classifier, load
+
+__all__ = ["Answer", "Classifier", "UserError", "load"]
+
 __version__ = "0.2.0"

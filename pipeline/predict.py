@@ -8,10 +8,8 @@ them, so that any format, orientation and depth which it takes is predicted as i
 """
 
 import argparse
-import contextlib
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -24,8 +22,6 @@ from pipeline import config as configuration
 from pipeline.command import BAD_INPUT, DONE, INCOMPLETE, Command
 from pipeline.predict_inputs import find_files, find_model
 from pipeline.screen import error_line, output_to
-
-_EXTRAS = ("IPython", "matplotlib", "pandas", "sklearn")
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,8 +73,7 @@ def _run(files: list[File], folder: str, format: str, top: int) -> int:
     ):
         bar.console.print(f"model  {escaping.escape(folder)}")
         task = bar.add_task("loading the model", total=None)
-        with _without_extras():
-            from modeling.predictor import Predictor
+        from modeling.predictor import Predictor
 
         predictor = Predictor(folder)
         bar.reset(task, total=len(files), description="files")
@@ -93,18 +88,6 @@ def _run(files: list[File], folder: str, format: str, top: int) -> int:
         return DONE
     error_line(f"error: {failed} of {len(files)} files could not be predicted; their rows say why")
     return INCOMPLETE
-
-
-@contextlib.contextmanager
-def _without_extras() -> Iterator[None]:
-    """Hides libraries that Keras imports only where they are installed: prediction starts two seconds earlier."""
-    hidden = [name for name in _EXTRAS if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: it cannot be imported
-    try:
-        yield
-    finally:
-        for name in hidden:
-            del sys.modules[name]
 
 
 def _bar(terminal: TextIO) -> Progress:
