@@ -1,0 +1,85 @@
+"""What a page says where there is more to show than fits, and where there is nothing to show."""
+
+import re
+
+import numpy as np
+import pytest
+from markupsafe import Markup
+
+from common.examples import CLASS_NAME, FileCounts
+from components.report import charts, numbers, page
+from components.report.data_section import Files
+from modeling.evaluations import Check, Slice
+from modeling.features import FeaturesInfo
+
+_NAMES = [f"class {class_id}" for class_id in range(13)]
+_CHART = Markup("<svg></svg>")
+_INFO = FeaturesInfo(
+    backbone="VGG16",
+    image_size=32,
+    fine_tune_index=None,
+    boundary="block5_pool",
+    shapes={},
+    views=1,
+    pictures={},
+    precision="float32",
+    weights="random",
+    weights_sha256="",
+    identity="",
+)
+
+
+def _page() -> page.Page:
+    """Of a first model that is right about each picture, where one class has none and stage 2 was undone."""
+    truth = np.tile(np.arange(12), 2)
+    probabilities = np.full((len(truth), len(_NAMES)), 0.01)
+    probabilities[range(len(truth)), truth] = 0.88
+    calibration = numbers.calibration(probabilities.max(axis=1), np.ones(24, bool))
+    slices = [(Slice(CLASS_NAME, name, 3, 3), numbers.share(3, 3)) for name in map(str, range(45))]
+    return page.Page(
+        accuracy=numbers.share(24, 24),
+        loss=0.13,
+        gate=page.Gate(True, [Check("accuracy", "overall", 1.0, 0.9, True)], "", comparison=None),
+        training=page.Training(charts.LearningCurves(_CHART, _CHART), is_stage_2_undone=True),
+        classes=page.Classes(
+            names=_NAMES,
+            matrix=np.diag(np.bincount(truth, minlength=len(_NAMES))),
+            rows=numbers.class_rows(truth, probabilities),
+            counts={name: [4, 1, 1] for name in _NAMES},
+        ),
+        scores=page.Scores(calibration, _CHART, _CHART, _CHART),
+        slices=slices,
+        pictures={"mistakes": [], "right": []},
+        data=page.Data(Files(FileCounts(78, 78, 0, 0, 0), [], [], []), _CHART, _CHART, _CHART),
+        run=page.Run(_CHART, _INFO, "", {}, ""),
+    )
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    """What a person reads, in one line."""
+    html = page.render(_page())
+    return re.sub(r"\s+", " ", re.sub(r"<svg.*?</svg>|<[^>]*>", " ", html, flags=re.DOTALL))
+
+
+def test_it_says_what_there_is_nothing_of(text: str) -> None:
+    for sentence in (
+        "There is none to compare with.",
+        "No test picture was wrong.",
+        "No file was set aside.",
+        "No picture came twice.",
+        "None does.",
+        "no pictures",  # of the class that no test picture is of
+    ):
+        assert sentence in text
+    assert "Commonest mistakes" not in text
+
+
+def test_it_says_what_is_left_out(text: str) -> None:
+    assert "the 8 classes with the least average precision" in text
+    assert "and 5 better ones" in text
+    assert "is \\ predicted" not in text, "a matrix of so many classes is a chart"
+
+
+def test_it_says_that_stage_2_was_undone(text: str) -> None:
+    assert "Stage 2 was undone" in text
