@@ -111,10 +111,5 @@ def freeze_below(backbone: keras.Model, index: int) -> None:
 
 def _is_bottleneck(layers: list[keras.Layer], i: int) -> bool:
     """Whether each layer after `i` takes its inputs only from `i` or from layers after it."""
-    allowed = {id(layer) for layer in layers[i:]}
-    return all(id(source) in allowed for layer in layers[i + 1 :] for source in _sources(layer))
-
-
-def _sources(layer: keras.Layer) -> list[keras.Layer]:
-    inputs = layer.input if isinstance(layer.input, (list, tuple)) else [layer.input]
-    return [tensor._keras_history.operation for tensor in inputs]
+    allowed = {id(layer.output) for layer in layers[i:]}
+    return all(id(tensor) in allowed for layer in layers[i + 1 :] for tensor in keras.tree.flatten(layer.input))
