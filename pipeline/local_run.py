@@ -17,6 +17,7 @@ from components import report
 from components.bulk_inferrer import inputs
 from components.image_example_gen import layout
 from modeling import weights
+from modeling.backbone_names import BACKBONES
 from modeling.training_results import KEPT, UNDONE
 from pipeline import config as configuration
 from pipeline import run_folders
@@ -88,6 +89,7 @@ def _run(config: configuration.Config, data: layout.Layout, output: Path) -> int
     log = output / "logs" / f"{datetime.datetime.now():%Y-%m-%dT%H-%M-%S}.log"
     screen = Screen()
     _show_data(data, screen)
+    _show_size(config.backbone, screen)
     screen.line(f"log        {log}")
     screen.line()
     try:
@@ -160,6 +162,12 @@ def _show_data(data: layout.Layout, screen: Screen) -> None:
     screen.line(f"classes    {len(data.classes)}: {escaping.first_few(data.classes)}")
     if data.ignored:
         screen.line(f"ignored    {escaping.first_few(data.ignored)}: hidden, or files of the system")
+
+
+def _show_size(backbone: configuration.BackboneConfig, screen: Screen) -> None:
+    size, trained = backbone.image_size, BACKBONES[backbone.name].picture_size
+    if backbone.weights == "imagenet" and size != trained:
+        screen.line(f"size       {size}x{size}; the weights of {backbone.name} were trained on {trained}x{trained}")
 
 
 def _show(summary: "Summary", output: Path, screen: Screen) -> None:

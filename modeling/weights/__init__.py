@@ -1,6 +1,6 @@
 """Where a backbone's weights come from: ImageNet, a file of the user's, or nowhere ("random").
 
-Only `fetch`, `at_hand` and `load_into` import TensorFlow.
+Only `load_into` imports TensorFlow.
 """
 
 from __future__ import annotations
@@ -64,17 +64,16 @@ def fetch(backbone_name: str, image_size: int) -> str:
     Raises:
       UserError: they cannot be had; the message lists the ways out.
     """
-    _, provenance = imagenet.find(backbone_name, image_size)
-    return provenance
+    return imagenet.find(backbone_name, image_size).provenance
 
 
 def at_hand(backbone_name: str, image_size: int) -> bool:
     """Whether ImageNet weights are on this machine; the arguments are as in `fetch`.
 
     Raises:
-      UserError: they are there and cannot be loaded.
+      UserError: they are there and damaged.
     """
-    return imagenet.at_hand(backbone_name, image_size)
+    return imagenet.at_hand(backbone_name, image_size) is not None
 
 
 def load_into(backbone: keras.Model, backbone_name: str, weights: str) -> str:
@@ -95,11 +94,11 @@ def load_into(backbone: keras.Model, backbone_name: str, weights: str) -> str:
     if weights == "random":
         return weights
     if weights == "imagenet":
-        values, provenance = imagenet.find(backbone_name, backbone.input.shape[1])
-        backbone.set_weights(values)
+        found = imagenet.find(backbone_name, backbone.input.shape[1])
+        found.load_into(backbone)
         if efficientnet.is_one(backbone_name):
             efficientnet.fold_rescaling(backbone)
-        return provenance
+        return found.provenance
     path = Path(weights).expanduser()
     files.load_into(backbone, backbone_name, path)
     return f"file {path.name} sha256 {hashing.sha256_of_file(path)[:12]}"

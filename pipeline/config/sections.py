@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from modeling.backbone_names import BACKBONES
+from modeling.backbone_names import BACKBONES, LEAST_PICTURE_SIZE
 from pipeline.config.values import (
     BackboneName,
     BatchSize,
@@ -41,7 +41,9 @@ class BackboneConfig(_Section):
 
     name: BackboneName = "VGG16"  # a class of `keras.applications`
     weights: Weights = "imagenet"  # or "random", or the path of a weights file
-    image_size: Annotated[int, Field(ge=32, le=1024)] = 224  # pixels a side of the square that pictures are resized to
+    image_size: Annotated[int, Field(ge=LEAST_PICTURE_SIZE, le=1024)] = (
+        224  # pixels a side of the square that pictures are resized to
+    )
 
 
 class IngestConfig(_Section):

