@@ -11,7 +11,6 @@ from common import drivers
 from components.bulk_inferrer.component import BulkInferrer
 from components.evaluator.component import Evaluator
 from components.example_validator.component import ExampleValidator
-from components.feature_extractor.augmentation import Augmentation
 from components.feature_extractor.component import FeatureExtractor
 from components.image_example_gen.component import ImageExampleGen
 from components.image_schema.component import ImageSchema
@@ -50,13 +49,12 @@ def create_pipeline(
     example_gen = ImageExampleGen(data=data, **config.ingest.model_dump())
     example_gen.with_beam_pipeline_args(list(_BEAM_THREADS))
     examples = example_gen.outputs["examples"]
-
     schema_gen = ImageSchema().with_id("ImageSchema")
     schema = schema_gen.outputs["schema"]
     statistics_gen = StatisticsGen(examples=examples, schema=schema)
     statistics = statistics_gen.outputs["statistics"]
-    example_validator = ExampleValidator(statistics=statistics, schema=schema, tested_classes=config.gate.slices)
-
+    tested = sorted(config.gate.slices)
+    example_validator = ExampleValidator(statistics=statistics, schema=schema, tested_classes=tested)
     transform = Transform(
         examples=examples,
         schema=schema,
@@ -66,71 +64,48 @@ def create_pipeline(
         disable_statistics=True,
         custom_config={"image_size": config.backbone.image_size},
     )
-    transform_graph = transform.outputs["transform_graph"]
+    graph = transform.outputs["transform_graph"]
 
     feature_extractor = FeatureExtractor(
         examples=examples,
-        transform_graph=transform_graph,
+        transform_graph=graph,
         backbone=config.backbone.name,
-        weights=config.backbone.weights,
-        image_size=config.backbone.image_size,
-        fine_tune=config.trainer.fine_tune,
-        fine_tune_at=config.trainer.fine_tune_at,
-        views=config.features.augmentation_views,
-        augmentation=Augmentation(**config.features.augmentation.model_dump()),
-        precision=config.features.precision,
-        batch_size=config.features.batch_size,
+        **config.backbone.model_dump(exclude={"name"}),
+        **config.trainer.model_dump(include={"fine_tune", "fine_tune_at"}),
+        **config.features.model_dump(exclude={"augmentation"}),
+        **config.features.augmentation.model_dump(),
         seed=config.seed,
     )
     # Pictures with anomalies are not worth the hours that this step may take.
     feature_extractor.add_upstream_node(example_validator)
     features = feature_extractor.outputs["features"]
-
     settings = TrainerSettings(
         **config.trainer.model_dump(exclude={"fine_tune_at"}),
         mirror=config.features.augmentation.flip,
         weights=config.backbone.weights,
-        max_pixels=config.ingest.max_pixels,
         seed=config.seed,
+        max_pixels=config.ingest.max_pixels,
     )
-    trainer = Trainer(
-        examples=features,
-        transform_graph=transform_graph,
-        run_fn="components.trainer.run_fn.run_fn",
-        custom_config=settings._asdict(),
-    )
+    run_fn, custom_config = "components.trainer.run_fn.run_fn", settings._asdict()
+    trainer = Trainer(examples=features, transform_graph=graph, run_fn=run_fn, custom_config=custom_config)
     model = trainer.outputs["model"]
 
-    resolver = Resolver(
-        strategy_class=LatestOtherBlessedModel,
-        model=Channel(type=standard_artifacts.Model),
-        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
-        **{CANDIDATE: model},
-    ).with_id("LatestBlessedModel")
+    models, blessings = Channel(type=standard_artifacts.Model), Channel(type=standard_artifacts.ModelBlessing)
+    choice = {"model": models, "model_blessing": blessings, CANDIDATE: model}
+    resolver = Resolver(strategy_class=LatestOtherBlessedModel, **choice).with_id("LatestBlessedModel")
     baseline = resolver.outputs["model"]
-    evaluator = Evaluator(
-        examples=examples,
-        model=model,
-        baseline_model=baseline,
-        baseline_blessing=resolver.outputs["model_blessing"],
-        **config.gate.model_dump(),
-    )
-    blessing = evaluator.outputs["blessing"]
-
-    destination = pusher_pb2.PushDestination.Filesystem(base_directory=serving)
-    pusher = Pusher(
-        model=model,
-        model_blessing=blessing,
-        push_destination=pusher_pb2.PushDestination(filesystem=destination),
-    )
-
+    evaluator = Evaluator(examples=examples, model=model, baseline_model=baseline, **config.gate.model_dump())
+    evaluation, blessing = evaluator.outputs["evaluation"], evaluator.outputs["blessing"]
+    folder = pusher_pb2.PushDestination.Filesystem(base_directory=serving)
+    destination = pusher_pb2.PushDestination(filesystem=folder)
+    pusher = Pusher(model=model, model_blessing=blessing, push_destination=destination)
     report = Report(
         examples=examples,
         statistics=statistics,
         features=features,
         model=model,
         model_run=trainer.outputs["model_run"],
-        evaluation=evaluator.outputs["evaluation"],
+        evaluation=evaluation,
         blessing=blessing,
         # What the model does not depend on is no reason to write the page again.
         configuration=to_yaml(config, without=("output", "infer")),
@@ -139,17 +114,12 @@ def create_pipeline(
     steps = [example_gen, schema_gen, statistics_gen, example_validator, transform, feature_extractor]
     steps += [trainer, resolver, evaluator, pusher, report]
     if config.infer is not None:
-        bulk_inferrer = BulkInferrer(
-            model=model,
-            model_blessing=blessing,
-            baseline_model=baseline,
-            data=config.infer,
-        )
+        chosen = {"model": model, "model_blessing": blessing, "baseline_model": baseline}
+        bulk_inferrer = BulkInferrer(**chosen, data=config.infer, max_pixels=config.ingest.max_pixels)
         # A model that is good need not wait for the hours that this step may take.
         bulk_inferrer.add_upstream_node(pusher)
         steps.append(bulk_inferrer)
     drivers.complete(steps)
-
     return Pipeline(
         pipeline_name=NAME,
         pipeline_root=pipeline_root,

@@ -46,10 +46,9 @@ _EXTRACTION = {
     "backbone": "VGG16",
     "weights": "random",
     "image_size": IMAGE_SIZE,
-    "fine_tune": 1,
-    "fine_tune_at": -1,
-    "views": 0,
-    "flip": 1,
+    "fine_tune": True,
+    "augmentation_views": 0,
+    "flip": True,
     "rotation": 0.05,
     "zoom": 0.1,
     "precision": "float32",
@@ -187,7 +186,7 @@ def evaluate(
     _beam(evaluator.Executor, directory).Do(
         {"examples": [examples], "model": [model], "baseline_model": [baseline] if baseline else []},
         {"evaluation": [evaluation], "blessing": [blessing]},
-        {"min_accuracy": 0.5, "max_accuracy_drop": 0.0, "slices": "{}", **changes},
+        {"min_accuracy": 0.5, "max_accuracy_drop": 0.0, "slices": {}, **changes},
     )
     return evaluation, blessing
 

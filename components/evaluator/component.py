@@ -4,74 +4,42 @@ TFX's own Evaluator takes its configuration when the pipeline is built. Metrics 
 class names, which only the data tells, so this one builds the configuration when it runs.
 """
 
-import json
-from collections.abc import Mapping
+from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
+from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation
 
-from tfx import types
-from tfx.dsl.components.base import base_beam_component, executor_spec
-from tfx.types import component_spec, standard_artifacts
-
+from common.spec_component import SpecComponent
 from components.evaluator import executor
 
 
-class EvaluatorSpec(component_spec.ComponentSpec):
-    """What Evaluator takes and gives; `Evaluator` documents each."""
+class EvaluatorSpec(ComponentSpec):
+    """What Evaluator takes and gives."""
 
-    PARAMETERS = {
-        "min_accuracy": component_spec.ExecutionParameter(type=float),
-        "max_accuracy_drop": component_spec.ExecutionParameter(type=float),
-        "slices": component_spec.ExecutionParameter(type=str),
-    }
     INPUTS = {
-        "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
-        "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
-        "baseline_model": component_spec.ChannelParameter(type=standard_artifacts.Model, optional=True),
-        "baseline_blessing": component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing, optional=True),
+        # Pictures, with a test split.
+        "examples": ChannelParameter(type=Examples),
+        # The candidate.
+        "model": ChannelParameter(type=Model),
+        # The last blessed model, if any. One of other classes is not compared with.
+        "baseline_model": ChannelParameter(type=Model, optional=True),
+    }
+    PARAMETERS = {
+        # Least accuracy on the whole test split, 0 to 1.
+        "min_accuracy": ExecutionParameter(type=float),
+        # How far accuracy may lie below the baseline's, 0 to 1.
+        "max_accuracy_drop": ExecutionParameter(type=float),
+        # Least accuracy on the test pictures of a class, by class name.
+        "slices": ExecutionParameter(type=dict),
     }
     OUTPUTS = {
-        "evaluation": component_spec.ChannelParameter(type=standard_artifacts.ModelEvaluation),
-        "blessing": component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing),
+        "evaluation": ChannelParameter(type=ModelEvaluation),
+        "blessing": ChannelParameter(type=ModelBlessing),
     }
 
 
-class Evaluator(base_beam_component.BaseBeamComponent):
+class Evaluator(SpecComponent, BaseBeamComponent):
     """Measures a model on the test split and blesses it if it passes each threshold and answers in a server."""
 
     SPEC_CLASS = EvaluatorSpec
-    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
-
-    def __init__(
-        self,
-        examples: types.BaseChannel,
-        model: types.BaseChannel,
-        baseline_model: types.BaseChannel,
-        baseline_blessing: types.BaseChannel,
-        *,
-        min_accuracy: float,
-        max_accuracy_drop: float,
-        slices: Mapping[str, float],
-    ) -> None:
-        """Declares the step.
-
-        Args:
-          examples: pictures, with a test split.
-          model: the candidate.
-          baseline_model: the last blessed model, if any. One of other classes is not compared with.
-          baseline_blessing: its blessing, which tells where the model was if that is gone.
-          min_accuracy: least accuracy on the whole test split, 0 to 1.
-          max_accuracy_drop: how far accuracy may lie below the baseline's, 0 to 1.
-          slices: least accuracy on the test pictures of a class, by class name.
-        """
-        super().__init__(
-            EvaluatorSpec(
-                examples=examples,
-                model=model,
-                baseline_model=baseline_model,
-                baseline_blessing=baseline_blessing,
-                min_accuracy=min_accuracy,
-                max_accuracy_drop=max_accuracy_drop,
-                slices=json.dumps(dict(slices), sort_keys=True),
-                evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
-                blessing=types.Channel(type=standard_artifacts.ModelBlessing),
-            )
-        )
+    EXECUTOR_SPEC = BeamExecutorSpec(executor.Executor)

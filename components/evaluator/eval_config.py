@@ -22,9 +22,9 @@ def eval_config(
 
     Args:
       classes: names by class id.
-      min_accuracy: as in `Evaluator`, like the next two.
-      max_accuracy_drop: as in `Evaluator`.
-      slices: as in `Evaluator`.
+      min_accuracy: as in `EvaluatorSpec`, like the next two.
+      max_accuracy_drop: as in `EvaluatorSpec`.
+      slices: as in `EvaluatorSpec`.
       has_baseline: whether a baseline takes part.
 
     Raises:

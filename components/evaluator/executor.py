@@ -44,7 +44,7 @@ class Executor(tfx_evaluator.Executor):
             classes,
             exec_properties["min_accuracy"],
             exec_properties["max_accuracy_drop"],
-            json.loads(exec_properties["slices"]),
+            exec_properties["slices"],
             has_baseline=bool(baseline),
         )
         evaluation = artifact_utils.get_single_instance(output_dict["evaluation"])

@@ -1,6 +1,5 @@
 """What ExampleValidator does: TFX's comparison, and an end to the run where the examples are of no use to it."""
 
-import json
 import os
 from collections.abc import Iterable
 from typing import Any
@@ -42,7 +41,7 @@ class Executor(tfx_validator.Executor):
                 text = "; ".join(f"{name}: {info.description}" for name, info in sorted(found.items()))
                 raise UserError(f"anomalies in the {split} split: {text}")
         statistics = artifact_utils.get_single_instance(input_dict["statistics"])
-        _check_tested(statistics, json.loads(exec_properties["tested_classes"]))
+        _check_tested(statistics, exec_properties["tested_classes"])
         return output
 
 

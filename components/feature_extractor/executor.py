@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class Settings(NamedTuple):
-    """What features depend on besides the pictures; FeatureExtractor documents each. The precision is resolved."""
+    """What features depend on besides the pictures; FeatureExtractorSpec documents each. The precision is resolved."""
 
     transform_graph: str
     backbone: str
@@ -90,7 +90,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         output = artifact_utils.get_single_instance(output_dict["features"])
         graph = artifact_utils.get_single_uri(input_dict["transform_graph"])
         settings = _settings(graph, exec_properties)
-        views = {TRAIN: exec_properties["views"], EVAL: 0}
+        views = {TRAIN: exec_properties["augmentation_views"], EVAL: 0}
 
         output.split_names = artifact_utils.encode_split_names(list(SPLITS))
         labels.write_labels(output.uri, labels.read_labels(examples.uri))
@@ -258,15 +258,14 @@ class _Writers:
 
 
 def _settings(transform_graph: str, exec_properties: dict[str, Any]) -> Settings:
-    fine_tune_at = exec_properties["fine_tune_at"]
     return Settings(
         transform_graph=transform_graph,
         backbone=exec_properties["backbone"],
         weights=exec_properties["weights"],
         image_size=exec_properties["image_size"],
-        fine_tune=bool(exec_properties["fine_tune"]),
-        fine_tune_at=None if fine_tune_at < 0 else fine_tune_at,
-        augmentation=Augmentation(bool(exec_properties["flip"]), exec_properties["rotation"], exec_properties["zoom"]),
+        fine_tune=exec_properties["fine_tune"],
+        fine_tune_at=exec_properties.get("fine_tune_at"),
+        augmentation=Augmentation(*(exec_properties[limit] for limit in Augmentation._fields)),
         precision=resolve(exec_properties["precision"]),
         batch_size=exec_properties["batch_size"],
         seed=exec_properties["seed"],

@@ -47,7 +47,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """See `ImageExampleGen` for the parameters.
+        """See `ImageExampleGenSpec` for the parameters.
 
         Raises:
           UserError: the data folder cannot become three splits of two or more classes, holds too many

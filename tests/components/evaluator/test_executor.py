@@ -1,6 +1,5 @@
 """TFMA's numbers are scikit-learn's, and the gate does what its thresholds say."""
 
-import json
 import re
 from pathlib import Path
 
@@ -122,7 +121,7 @@ def test_a_floor_for_a_class_counts_that_class_alone(examples: Examples, poor_mo
     worst, best = min(recalls, key=recalls.__getitem__), max(recalls, key=recalls.__getitem__)
     assert recalls[worst] < recalls[best]
     slices = {worst: float(recalls[worst]) + 0.01, best: float(recalls[best])}
-    evaluation, blessing = steps.evaluate(examples, poor_model, tmp_path, min_accuracy=0.0, slices=json.dumps(slices))
+    evaluation, blessing = steps.evaluate(examples, poor_model, tmp_path, min_accuracy=0.0, slices=slices)
     assert not _is_blessed(blessing)
     floors = [check for check in evaluations.checks(evaluation.uri) if check.metric == "accuracy"]
     assert {check.slice: check.passed for check in floors} == {
@@ -173,7 +172,7 @@ def test_a_baseline_of_other_classes_is_not_compared_and_that_is_said(
 
 def test_a_floor_for_an_unknown_class_is_an_error(examples: Examples, model: Model, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"'plum' is no class; expected one of 'apple', 'berry', 'cherry'"):
-        steps.evaluate(examples, model, tmp_path, slices='{"plum": 0.5}')
+        steps.evaluate(examples, model, tmp_path, slices={"plum": 0.5})
 
 
 def test_a_floor_for_a_class_without_test_pictures_fails_with_the_reason(model: Model, tmp_path: Path) -> None:
@@ -181,7 +180,7 @@ def test_a_floor_for_a_class_without_test_pictures_fails_with_the_reason(model: 
     write_classes(data / "train", {"apple": 8, "berry": 8, "cherry": 8})
     write_classes(data / "test", {"apple": 3, "berry": 3}, seed=5000)
     examples = steps.ingest(data, tmp_path / "examples")
-    evaluation, blessing = steps.evaluate(examples, model, tmp_path, min_accuracy=0.0, slices='{"cherry": 0.5}')
+    evaluation, blessing = steps.evaluate(examples, model, tmp_path, min_accuracy=0.0, slices={"cherry": 0.5})
     assert not _is_blessed(blessing)
     assert evaluations.checks(evaluation.uri)[1] == (
         "accuracy",

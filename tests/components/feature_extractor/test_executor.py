@@ -70,8 +70,8 @@ def test_it_says_what_the_features_are(examples: Examples, features: Examples) -
 def test_views_differ_and_come_out_the_same_again(
     examples: Examples, transform_graph: TransformGraph, features: Examples, tmp_path: Path
 ) -> None:
-    first = steps.extract(examples, transform_graph, tmp_path / "first", views=2, batch_size=5)
-    second = steps.extract(examples, transform_graph, tmp_path / "second", views=2, batch_size=8)
+    first = steps.extract(examples, transform_graph, tmp_path / "first", augmentation_views=2, batch_size=5)
+    second = steps.extract(examples, transform_graph, tmp_path / "second", augmentation_views=2, batch_size=8)
     views = [_stored(first, "train", BOTTLENECKS, view)[0] for view in (0, 1)]
     clean = _stored(features, "train", BOTTLENECKS)[0]
     assert not np.allclose(views[0], views[1], rtol=1e-3)
@@ -89,7 +89,7 @@ def test_views_differ_and_come_out_the_same_again(
 def test_without_fine_tuning_only_bottlenecks_are_stored(
     examples: Examples, transform_graph: TransformGraph, features: Examples, tmp_path: Path
 ) -> None:
-    alone = steps.extract(examples, transform_graph, tmp_path, fine_tune=0)
+    alone = steps.extract(examples, transform_graph, tmp_path, fine_tune=False)
     assert list(FeaturesInfo.read(alone.uri).shapes) == [BOTTLENECKS]
     assert not feature_files.files(alone.uri, "train", ACTIVATIONS, 0)
     np.testing.assert_allclose(
@@ -113,7 +113,7 @@ def test_weights_from_a_file_are_used_and_those_of_another_backbone_are_bad_inpu
     keras.utils.set_random_seed(5)
     path = tmp_path / "own.weights.h5"
     backbones.build("VGG16", steps.IMAGE_SIZE).save_weights(path)
-    own = steps.extract(examples, transform_graph, tmp_path / "own", weights=str(path), fine_tune=0)
+    own = steps.extract(examples, transform_graph, tmp_path / "own", weights=str(path), fine_tune=False)
     found, random = (_stored(one, "train", BOTTLENECKS)[0] for one in (own, features))
     assert not np.allclose(found, random, rtol=1e-2)
     with pytest.raises(UserError, match=r"own\.weights\.h5"):
@@ -156,7 +156,7 @@ def test_a_second_attempt_goes_on_from_the_shards_of_a_killed_one(
     again: list[int] = []
     progress.listen(lambda done, total, unit: again.append(done))
     try:
-        steps.extract(examples, transform_graph, tmp_path / "3", views=1)
+        steps.extract(examples, transform_graph, tmp_path / "3", augmentation_views=1)
     finally:
         progress.listen(None)
     assert again[1] == 8, "another setting begins anew"
@@ -210,7 +210,7 @@ def test_a_worker_with_other_weights_stops(
 
     monkeypatch.setattr(progress, "start", start_after_an_edit)
     with pytest.raises(Exception, match=r"backbone\.weights: a worker loads other weights \(file own\.weights\.h5"):
-        steps.extract(examples, transform_graph, tmp_path / "features", weights=str(path), fine_tune=0)
+        steps.extract(examples, transform_graph, tmp_path / "features", weights=str(path), fine_tune=False)
 
 
 def test_no_unfinished_file_is_left(features: Examples) -> None:

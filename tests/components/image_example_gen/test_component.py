@@ -24,7 +24,7 @@ class _Pipeline:
     def run(self, eval_fraction: float = 0.2) -> str:
         """The state of the execution: COMPLETE or CACHED."""
         step = ImageExampleGen(
-            str(self.root),
+            data=str(self.root),
             eval_fraction=eval_fraction,
             test_fraction=0.2,
             max_quarantined_fraction=0.5,
@@ -65,7 +65,7 @@ def test_the_cache_knows_the_data_by_its_content(example_gen: _Pipeline):
 
 def test_a_user_error_reaches_the_caller_as_such(example_gen: _Pipeline):
     with pytest.raises(UserError, match="the eval split is empty"):
-        example_gen.run(eval_fraction=0)
+        example_gen.run(eval_fraction=0.0)
     for path in (example_gen.root / "b").iterdir():
         path.unlink()
     with pytest.raises(UserError, match="the class 'b' has no file to train on"):

@@ -21,7 +21,7 @@ def _sorted(values: np.ndarray) -> np.ndarray:
 def test_epochs_go_through_all_pictures_and_through_the_views_in_turn(
     examples: Examples, transform_graph: TransformGraph, tmp_path: Path
 ) -> None:
-    features = steps.extract(examples, transform_graph, tmp_path, views=2, fine_tune=0)
+    features = steps.extract(examples, transform_graph, tmp_path, augmentation_views=2, fine_tune=False)
     data = Features(features.uri, batch_size=7, seed=3)
     per_epoch = data.steps("train")
     batches = [values.numpy() for values, _ in data.epochs(BOTTLENECKS, mirror=False).take(4 * per_epoch)]

@@ -149,7 +149,7 @@ def test_a_worse_stage_2_is_undone(features: Examples, transform_graph: Transfor
 def test_without_fine_tuning_only_the_head_is_trained(
     examples: Examples, transform_graph: TransformGraph, tmp_path: Path
 ) -> None:
-    features = steps.extract(examples, transform_graph, tmp_path / "features", fine_tune=0)
+    features = steps.extract(examples, transform_graph, tmp_path / "features", fine_tune=False)
     model = steps.train(features, transform_graph, tmp_path, fine_tune=False)
     assert {row["stage"] for row in _history(model)} == {"1"}
     assert _metrics(model)["eval"]["accuracy"] > 0.9
@@ -168,7 +168,7 @@ def test_another_seed_gives_another_model_of_the_same_features(
 ) -> None:
     path = str(tmp_path / "own.weights.h5")
     backbones.build("VGG16", steps.IMAGE_SIZE).save_weights(path)
-    features = steps.extract(examples, transform_graph, tmp_path / "features", weights=path, fine_tune=0)
+    features = steps.extract(examples, transform_graph, tmp_path / "features", weights=path, fine_tune=False)
     one, other = (
         steps.train(features, transform_graph, tmp_path / str(seed), weights=path, seed=seed, fine_tune=False)
         for seed in (0, 1)
