@@ -13,9 +13,7 @@ from tfx.proto.orchestration import execution_result_pb2
 from tfx.types import artifact_utils
 
 from common.errors import UserError
-from common.examples import TEST
-
-_CLASS_NAME = "class_name"
+from common.examples import CLASS_NAME, TEST
 
 
 class Executor(tfx_validator.Executor):
@@ -47,7 +45,7 @@ class Executor(tfx_validator.Executor):
 
 def _check_tested(statistics: types.Artifact, class_names: Iterable[str]) -> None:
     (dataset,) = stats_artifact_utils.load_statistics(statistics, TEST).proto().datasets
-    (classes,) = (one.string_stats for one in dataset.features if list(one.path.step) == [_CLASS_NAME])
+    (classes,) = (one.string_stats for one in dataset.features if list(one.path.step) == [CLASS_NAME])
     tested = {bucket.label for bucket in classes.rank_histogram.buckets}
     if classes.unique > len(tested):  # of more than a thousand classes only the commonest are listed
         return
