@@ -88,6 +88,8 @@ def _start(options: argparse.Namespace) -> int:
     folders.check_no_pattern("--pipeline-root", options.pipeline_root)
     run_folders.check_apart("--pipeline-root", options.pipeline_root, run_folders.of_pictures(config))
     store = connection.connect(connection.parse(options.metadata))
+    if options.node == "ImageExampleGen":
+        _check_data(config)
     _log_to_pod()
     try:
         _run(options, config, store, executor_input.get("outputs", {}))
@@ -118,6 +120,19 @@ def _executor_input(text: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError("--executor-input: no JSON object, expected what KFP's launcher puts in the place of {{$}}")
     return content
+
+
+def _check_data(config: Config) -> None:
+    """Of all nodes, one looks into the data folder."""
+    if config.data is None:
+        from pipeline.sample_data import write_sample
+
+        write_sample(Path(_sample_folder()))
+    run_folders.check_data(config, config.data or _sample_folder())
+
+
+def _sample_folder() -> str:
+    return os.path.join(tempfile.gettempdir(), "sample_data")
 
 
 def _share_weights(root: str) -> None:
@@ -152,17 +167,10 @@ def _compile(
 
     from pipeline.dag import create_pipeline
 
-    data = config.data or os.path.join(tempfile.gettempdir(), "sample_data")
-    if options.node == "ImageExampleGen" and config.data is None:
-        from pipeline.sample_data import write_sample
-
-        write_sample(Path(data))
-    if options.node == "ImageExampleGen":
-        run_folders.check_data(config, data)
     pipeline = compiler.Compiler().compile(
         create_pipeline(
             config,
-            data=data,
+            data=config.data or _sample_folder(),
             pipeline_root=options.pipeline_root,
             serving=options.serving,
             metadata=store,

@@ -69,6 +69,7 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
 
 def _compile(options: argparse.Namespace) -> None:
     """What needs no TFX comes first."""
+    parameters.check_overrides(options.set)
     config = configuration.load(options.config, options.set, options.data, elsewhere=True)
     deployment = checked.deployment(options, config)
     output = checked.output_file(options.output)
@@ -83,6 +84,7 @@ def _compile(options: argparse.Namespace) -> None:
 
 
 def _submit(options: argparse.Namespace) -> None:
+    parameters.check_overrides(options.set)
     defaults = parameters.of_file(options.file)
     config = configuration.of_values(defaults, options.set, elsewhere=True)
     checked.check_pictures(config)

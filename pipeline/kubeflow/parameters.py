@@ -4,7 +4,7 @@
 setting that may be null or holds names: such a parameter is a text, read as YAML.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import yaml
@@ -44,6 +44,19 @@ def of_config(config: configuration.Config) -> list[Parameter]:
         default = configuration.to_text(value) if key.type is None else value
         found.append(Parameter(key.name.replace(".", "_"), key.name, key.type or str, default))
     return found
+
+
+def check_overrides(overrides: Sequence[str]) -> None:
+    """Tells of a setting that a run on Kubeflow does not have.
+
+    Args:
+      overrides: texts such as "trainer.epochs=3".
+
+    Raises:
+      UserError: one of them is of the output folder.
+    """
+    if any(text.partition("=")[0].strip() == _LEFT_OUT for text in overrides):
+        raise UserError(f"--set: {_LEFT_OUT}: on Kubeflow there is none; `compile` has --pipeline-root and --serving")
 
 
 def to_config(values: Mapping[str, Any]) -> configuration.Config:

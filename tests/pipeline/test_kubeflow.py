@@ -247,6 +247,7 @@ _MINIMAL = {
         ("--memory", "Trainer=much", "--memory: got 'much', expected an amount such as 16G"),
         ("--tfx", "newest", "--tfx: got 'newest', expected a version"),
         ("--set", "trainer.epochs=0", "--set: trainer.epochs: got 0"),
+        ("--set", "output=/mnt/run", "--set: output: on Kubeflow there is none; `compile` has --pipeline-root"),
         ("--data", "pictures", "data: got 'pictures', expected an absolute path in the container"),
         ("--output", "pipeline.json", "--output: got 'pipeline.json', expected a name that ends in .yaml"),
         ("--output", "/no/such/pipeline.yaml", "--output: '/no/such/pipeline.yaml' cannot be written"),

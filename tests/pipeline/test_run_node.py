@@ -68,6 +68,23 @@ def test_what_cannot_run_is_told_in_one_line(
     assert line.startswith(f"error: {message}")
 
 
+def test_the_step_that_reads_the_pictures_tells_what_the_gate_cannot_measure(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = write_classes(tmp_path / "data", {"apple": 2, "berry": 2})
+    config = configuration.load(None, [f"data={data}", "gate.slices.plum=0.5"])
+    values = {one.name: one.default for one in parameters.of_config(config)} | {"backbone_weights": "random"}
+    arguments = _arguments(
+        node="ImageExampleGen",
+        metadata=f"sqlite://{tmp_path}/metadata.db",
+        executor_input=json.dumps({"inputs": {"parameterValues": values}}),
+    )
+    assert run_node.main(arguments) == 2
+    assert capfd.readouterr().err == (
+        f"error: gate.slices: '{data}' holds no class 'plum'; expected one of its 2 classes, such as 'apple', 'berry'\n"
+    )
+
+
 def test_a_full_disk_is_told_as_a_run_tells_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -122,7 +122,7 @@ def test_settings_are_judged_with_the_others_of_the_file(
         ("gate.slices.cats=2", "--set: gate.slices.cats: got 2, expected a number from 0 to 1"),
         (
             "output=/mnt/run",
-            "output: no parameter of the compiled pipeline, whose runs can differ in data, infer, seed",
+            "--set: output: on Kubeflow there is none; `compile` has --pipeline-root and --serving",
         ),
         ("data=pictures", "data: got 'pictures', expected an absolute path in the container"),
         ("trainer_epochs=3", "--set: trainer_epochs: unknown key"),
