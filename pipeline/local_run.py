@@ -114,6 +114,9 @@ def _run_steps(config: configuration.Config, data: str, output: Path, screen: Sc
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     # TensorFlow imports the code that it generates from the folder for temporary files, and would leave bytecode there.
     sys.dont_write_bytecode = True
+    if config.backbone.weights == "imagenet":
+        with screen.running("ImageNet weights"):
+            weights.fetch(config.backbone.name, config.backbone.image_size)
     with screen.running("loading TensorFlow"):
         from tfx.orchestration import metadata
 
@@ -122,8 +125,6 @@ def _run_steps(config: configuration.Config, data: str, output: Path, screen: Sc
         from pipeline.engine.runner import StepFailedError, StepRunner
         from pipeline.summary import summarize
 
-        if config.backbone.weights == "imagenet":
-            weights.fetch(config.backbone.name, config.backbone.image_size)
         fingerprint.of_code("pipeline.dag")  # what runs is the code as it is now, whatever becomes of its files
     if is_interrupted():  # some modules swallow what is raised while they are imported
         raise KeyboardInterrupt

@@ -311,6 +311,16 @@ def _command(*arguments: str, cwd: Path = REPOSITORY, **environment: str) -> "su
     )
 
 
+def test_weights_that_cannot_be_had_are_told_before_anything_is_loaded(tmp_path: Path) -> None:
+    write_classes(tmp_path / "data", {"apple": 1, "berry": 1})
+    places = ["--data", str(tmp_path / "data"), "--output", str(tmp_path / "output")]
+    closed, cache = "http://127.0.0.1:9", str(tmp_path / "keras")
+    done = _command(*places, "--set", "backbone.name=VGG19", KERAS_HOME=cache, https_proxy=closed)
+    assert done.returncode == local_run.BAD_INPUT
+    assert done.stderr.startswith("error: backbone.weights: no ImageNet weights of VGG19 (Keras' download: ")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
