@@ -22,6 +22,7 @@ from pipeline.command import BAD_INPUT, DONE, Command, is_interrupted
 from pipeline.config import Config
 from pipeline.engine import connection, faults
 from pipeline.kubeflow import parameters, sdk
+from pipeline.steps import STEPS
 
 if TYPE_CHECKING:
     from tfx.proto.orchestration import pipeline_pb2
@@ -155,7 +156,7 @@ def _run(options: argparse.Namespace, config: Config, store: "connection.Config"
     if told:
         from pipeline.kubeflow import outputs
 
-        outputs.write(told, dict(options.output), node.outputs.outputs, artifacts)
+        outputs.write(told, dict(options.output), STEPS[options.node].shows, artifacts)
 
 
 def _compile(

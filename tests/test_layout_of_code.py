@@ -11,7 +11,7 @@ from workplace import REPOSITORY
 from common.packages import PACKAGES
 
 # Each step may have one of these, and they mean the same in all of them.
-_SHARED_NAMES = {"__init__.py", "__main__.py", "component.py", "driver.py", "executor.py"}
+_SHARED_NAMES = {"__init__.py", "__main__.py", "component.py", "driver.py", "executor.py", "facts.py"}
 _STEPS = "components"
 
 

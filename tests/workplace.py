@@ -1,5 +1,6 @@
 """A place to run the command in: a data folder, a small configuration, an output folder."""
 
+import functools
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,6 +8,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from pipeline import local_run
+from pipeline.config import Config
 
 REPOSITORY = Path(local_run.__file__).parent.parent
 SMALL = {
@@ -21,19 +23,19 @@ SMALL = {
     },
     "gate": {"min_accuracy": 0.6},
 }
-ALL_STEPS = [
-    "ImageExampleGen",
-    "ImageSchema",
-    "StatisticsGen",
-    "Transform",
-    "ExampleValidator",
-    "FeatureExtractor",
-    "Trainer",
-    "LatestBlessedModel",
-    "Evaluator",
-    "Pusher",
-    "Report",
-]
+
+
+@functools.cache
+def all_steps() -> list[str]:
+    """The steps of a pipeline without pictures to predict, in the order in which they run."""
+    from pipeline.kubeflow import graph
+
+    return [step.name for step in graph.steps_of(Config())]
+
+
+def steps_from(name: str) -> list[str]:
+    """A step and those that run after it."""
+    return all_steps()[all_steps().index(name) :]
 
 
 class Workplace(NamedTuple):

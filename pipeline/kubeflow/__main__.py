@@ -8,7 +8,8 @@ from pipeline import config as configuration
 from pipeline.command import BAD_INPUT, DONE, Command
 from pipeline.kubeflow import arguments as checked
 from pipeline.kubeflow import parameters, sdk
-from pipeline.kubeflow.deployment import GPU_STEPS, GPU_TYPE, IMAGE_TFX
+from pipeline.kubeflow.deployment import GPU_TYPE, IMAGE_TFX
+from pipeline.steps import GPU_STEPS
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -12,7 +12,8 @@ from common.errors import UserError
 from pipeline import run_folders
 from pipeline.config import Config
 from pipeline.engine import connection
-from pipeline.kubeflow.deployment import GPU_STEPS, STEPS, Deployment, Placement, Toleration
+from pipeline.kubeflow.deployment import Deployment, Placement, Toleration
+from pipeline.steps import GPU_STEPS, STEPS
 
 METADATA = connection.EXPECTED
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")  # of objects in Kubernetes

@@ -12,16 +12,16 @@ from typing import Any
 
 from kfp import compiler, dsl
 
+from common.step_facts import TEXT
 from pipeline.config import Config
-from pipeline.kubeflow import graph, outputs, parameters, platform
+from pipeline.kubeflow import graph, parameters, platform
 from pipeline.kubeflow.deployment import Deployment
+from pipeline.steps import STEPS
 
 NAME = "image-classification"
 _DESCRIPTION = "From a folder of pictures to a gated, published image classifier."
 _RETRIES = 2
 _BACKOFF = "60s"
-# These work for long, on nodes that may be taken away, and go on where the attempt before stopped or repeat nothing.
-_RETRIED = frozenset({"ImageExampleGen", "FeatureExtractor", "Trainer", "Evaluator", "BulkInferrer"})
 
 
 def compile_pipeline(config: Config, deployment: Deployment, path: Path) -> None:
@@ -45,7 +45,7 @@ def compile_pipeline(config: Config, deployment: Deployment, path: Path) -> None
             # TFX's metadata decides what need not run again: it knows the data set by its content.
             task.set_caching_options(False)
             task.after(*(tasks[name] for name in step.upstream))
-            if step.name in _RETRIED:
+            if STEPS[step.name].retried:
                 task.set_retry(_RETRIES, backoff_duration=_BACKOFF)
             platform.place(task, step.name, deployment.placement)
             tasks[step.name] = task
@@ -58,7 +58,7 @@ def _component(
     step: graph.Step, steps: Sequence[graph.Step], settings: Sequence[parameters.Parameter], deployment: Deployment
 ) -> Any:
     """The step's component: all settings in, what it shows out."""
-    shown = outputs.of_step(step.outputs)
+    shown = STEPS[step.name].shows
 
     def container(**given: Any) -> dsl.ContainerSpec:
         arguments = {
@@ -73,14 +73,13 @@ def _component(
         }
         args = [part for pair in arguments.items() for part in pair]
         for one in shown:
-            if one.kind != outputs.TEXT:
+            if one.kind != TEXT:
                 args += ["--output", one.name, given[one.name].path]
         return dsl.ContainerSpec(image=deployment.image, command=["python", "-m", "pipeline.run_node"], args=args)
 
     inputs = {one.name: one.type for one in settings} | {parameters.RUN_ID: str}
     results = {
-        one.name: dsl.OutputPath(str) if one.kind == outputs.TEXT else dsl.Output[getattr(dsl, one.kind)]
-        for one in shown
+        one.name: dsl.OutputPath(str) if one.kind == TEXT else dsl.Output[getattr(dsl, one.kind)] for one in shown
     }
     empty = inspect.Parameter.empty
     return dsl.container_component(

@@ -5,22 +5,6 @@ from typing import NamedTuple
 
 # What requirements.lock has for the image's Python.
 IMAGE_TFX = "1.21.0"
-# Every step that the pipeline may have.
-STEPS = (
-    "ImageExampleGen",
-    "ImageSchema",
-    "StatisticsGen",
-    "Transform",
-    "ExampleValidator",
-    "FeatureExtractor",
-    "Trainer",
-    "LatestBlessedModel",
-    "Evaluator",
-    "Pusher",
-    "Report",
-    "BulkInferrer",
-)
-GPU_STEPS = ("FeatureExtractor", "Trainer", "Evaluator")
 GPU_TYPE = "nvidia.com/gpu"
 
 

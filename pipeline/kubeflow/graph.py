@@ -15,12 +15,10 @@ class Step(NamedTuple):
     Attributes:
       name: the node's id.
       upstream: names of the steps that must be done before it.
-      outputs: keys of the artifacts that it writes.
     """
 
     name: str
     upstream: list[str]
-    outputs: list[str]
 
 
 def steps_of(config: Config) -> list[Step]:
@@ -31,4 +29,4 @@ def steps_of(config: Config) -> list[Step]:
         )
     )
     nodes = [one.pipeline_node for one in compiled.nodes]
-    return [Step(node.node_info.id, list(node.upstream_nodes), sorted(node.outputs.outputs)) for node in nodes]
+    return [Step(node.node_info.id, list(node.upstream_nodes)) for node in nodes]

@@ -17,6 +17,7 @@ from common.errors import UserError
 from pipeline import config as configuration
 from pipeline.kubeflow import deployment, parameters
 from pipeline.kubeflow.__main__ import main
+from pipeline.steps import STEPS
 
 GOLDEN = Path(__file__).parent / "kubeflow_golden.yaml"
 ARGUMENTS = (
@@ -117,7 +118,7 @@ def test_each_step_waits_for_those_whose_outputs_it_takes(documents: Any) -> Non
     assert waits["FeatureExtractor"] == {"example-validator", "image-example-gen", "transform"}
     assert waits["Pusher"] == {"evaluator", "trainer"}
     assert waits["Report"] >= {"evaluator"}
-    assert waits.keys() == set(deployment.STEPS), "the command line knows each step by its name"
+    assert waits.keys() == STEPS.keys(), "each step has a folder of its name, by which the command line knows it"
     assert all(one["cachingOptions"].get("enableCache", False) is False for one in tasks.values())
 
 
@@ -236,7 +237,7 @@ _MINIMAL = {
         ("--metadata", "sqlite:///var/metadata.db", "--metadata: '/var/metadata.db' is on no mounted volume"),
         ("--metadata", "postgres://db/x", "--metadata: got 'postgres://db/x', expected sqlite:///"),
         ("--metadata", "mysql://db/x?credentials=/run/x", "--metadata: no --secret is mounted at '/run/x'"),
-        ("--gpu-step", "Training", "--gpu-step: unknown step 'Training', expected one of ImageExampleGen"),
+        ("--gpu-step", "Training", "--gpu-step: unknown step 'Training', expected one of BulkInferrer"),
         ("--gpu-step", "Trainer=all", "--gpu-step: got 'all', expected a number of GPUs"),
         ("--node-selector", "gpu", "--node-selector: got 'gpu', expected LABEL=VALUE"),
         ("--toleration", "gpu:Never", "--toleration: got 'gpu:Never', expected"),

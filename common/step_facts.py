@@ -1,0 +1,45 @@
+"""What a step tells of itself to whoever schedules and shows it, known without TFX.
+
+A step that has anything to tell does so in `facts.py` beside its executor, which does not import it: facts are no part
+of the code that the cache knows.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from tfx.types import Artifact
+
+    Artifacts = Mapping[str, Artifact]
+
+METRICS, CLASSIFICATION, MARKDOWN, HTML, TEXT = "Metrics", "ClassificationMetrics", "Markdown", "HTML", "text"
+
+
+class Output(NamedTuple):
+    """One thing that a step shows in Kubeflow's interface.
+
+    Attributes:
+      name: as Kubeflow shows it.
+      kind: a class of KFP's artifacts, or TEXT for an output parameter.
+      make: what is shown, from the step's input and output artifacts by key: numbers by name for METRICS, a path for
+        HTML, a text otherwise, and for CLASSIFICATION the class names and the matrix.
+    """
+
+    name: str
+    kind: str
+    make: "Callable[[Artifacts], Any]"
+
+
+class StepFacts(NamedTuple):
+    """What a step needs and shows.
+
+    Attributes:
+      gpu: whether a GPU makes it faster.
+      retried: whether it is tried again where a node is lost: it works for long, and goes on where the attempt before
+        stopped or repeats nothing.
+      shows: what Kubeflow displays of it; a step from the cache shows what the artifacts say that it took from there.
+    """
+
+    gpu: bool = False
+    retried: bool = False
+    shows: tuple[Output, ...] = ()
