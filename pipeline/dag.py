@@ -115,7 +115,7 @@ def create_pipeline(
     steps += [trainer, resolver, evaluator, pusher, report]
     if config.infer is not None:
         chosen = {"model": model, "model_blessing": blessing, "baseline_model": baseline}
-        bulk_inferrer = BulkInferrer(**chosen, data=config.infer, max_pixels=config.ingest.max_pixels)
+        bulk_inferrer = BulkInferrer(**chosen, data=config.infer)
         # A model that is good need not wait for the hours that this step may take.
         bulk_inferrer.add_upstream_node(pusher)
         steps.append(bulk_inferrer)

@@ -26,8 +26,6 @@ class BulkInferrerSpec(ComponentSpec):
     PARAMETERS = {
         # The folder of pictures, absolute.
         "data": ExecutionParameter(type=str),
-        # A picture with more is refused before it is decoded, as in ingestion.
-        "max_pixels": ExecutionParameter(type=int),
     }
     # What `executor.Executor` describes.
     OUTPUTS = {"inference_result": ChannelParameter(type=InferenceResult)}
