@@ -8,6 +8,7 @@ from tfx.proto import pusher_pb2
 from tfx.types import Channel, standard_artifacts
 
 from common import drivers
+from common.lineage import PIPELINE
 from components.bulk_inferrer.component import BulkInferrer
 from components.evaluator.component import Evaluator
 from components.example_validator.component import ExampleValidator
@@ -20,7 +21,6 @@ from components.report.component import Report
 from components.trainer.run_fn import Settings as TrainerSettings
 from pipeline.config import Config, to_yaml
 
-NAME = "image_classification"
 # Beam's own choice of a local runner may download a program for each run. For remote workers without an image of their
 # own, TFX would pack itself anew in each step: three seconds, and 49 MB that stay in the folder for temporary files.
 _LOCAL = ("--runner=FnApiRunner", "--sdk_container_image=none")
@@ -121,7 +121,7 @@ def create_pipeline(
         steps.append(bulk_inferrer)
     drivers.complete(steps)
     return Pipeline(
-        pipeline_name=NAME,
+        pipeline_name=PIPELINE,
         pipeline_root=pipeline_root,
         metadata_connection_config=metadata,
         enable_cache=True,

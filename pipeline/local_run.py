@@ -120,6 +120,7 @@ def _run_steps(config: configuration.Config, data: str, output: Path, screen: Sc
     with screen.running("loading TensorFlow"):
         from tfx.orchestration import metadata
 
+        from common import lineage
         from pipeline.dag import create_pipeline
         from pipeline.engine import leftovers
         from pipeline.engine.runner import StepFailedError, StepRunner
@@ -155,7 +156,7 @@ def _run_steps(config: configuration.Config, data: str, output: Path, screen: Sc
         progress.listen(None)
     leftovers.clear_unfinished(pipeline_root)
     (output / "config.yaml").write_text(configuration.to_yaml(config))
-    return summarize(runner.steps, connection)
+    return summarize(runner.steps, lineage.open_for_reading(output / faults.METADATA_FILE, output / "pipeline"))
 
 
 def _show_data(data: layout.Layout, screen: Screen) -> None:

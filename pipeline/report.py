@@ -51,23 +51,19 @@ def _write(options: argparse.Namespace) -> int:
 
 
 def _render(output: Path) -> str:
-    from tfx.orchestration import data_types_utils, metadata
-    from tfx.orchestration.portable.mlmd import execution_lib
+    from tfx.orchestration import data_types_utils
 
+    from common import lineage
     from components.report.component import HtmlReport
     from components.report.executor import Executor
-    from pipeline.dag import NAME
+    from pipeline.engine.store import as_tfx
 
-    connection = metadata.sqlite_metadata_connection_config(str(output / faults.METADATA_FILE))
-    with metadata.Metadata(connection) as handle:
-        node = handle.store.get_context_by_type_and_name("node", f"{NAME}.{_STEP}")
-        executions = handle.store.get_executions_by_context(node.id) if node else []
-        finished = [one for one in executions if execution_lib.is_execution_successful(one)]
-        if not finished:
-            raise UserError(f"output: {str(output)!r} holds no finished run; run pipeline.local_run to its end")
-        last = max(finished, key=lambda one: one.id)
-        inputs = execution_lib.get_input_artifacts(handle, last.id)
-        properties = data_types_utils.build_value_dict(last.custom_properties)
+    runs = lineage.open_for_reading(output / faults.METADATA_FILE, output / "pipeline")
+    finished = [one for one in runs.executions(_STEP) if one.last_known_state in lineage.SUCCEEDED]
+    if not finished:
+        raise UserError(f"output: {str(output)!r} holds no finished run; run pipeline.local_run to its end")
+    inputs = as_tfx(runs, runs.inputs(finished[-1].id))
+    properties = data_types_utils.build_value_dict(finished[-1].custom_properties)
     for artifact in (one for artifacts in inputs.values() for one in artifacts):
         if not os.path.exists(artifact.uri):
             raise UserError(f"output: {artifact.uri!r} is gone; run pipeline.local_run again, which makes it anew")

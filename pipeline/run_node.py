@@ -212,17 +212,14 @@ def _launch(
     pipeline: "pipeline_pb2.Pipeline", node: "pipeline_pb2.PipelineNode", store: "connection.Config", is_local: bool
 ) -> "dict[str, Artifact]":
     """Clears what killed attempts left, launches the node and returns its inputs and outputs by key."""
-    from tfx.orchestration.portable.mlmd import execution_lib
-
     from pipeline.engine import leftovers
     from pipeline.engine.runner import launch
-    from pipeline.engine.store import RoomyMetadata
+    from pipeline.engine.store import RoomyMetadata, as_tfx
 
     name, root = node.node_info.id, pipeline.runtime_spec.pipeline_root.field_value.string_value
     # Without a lock, as in an object store, other runs' attempts may be alive.
     run_id = None if is_local else pipeline.runtime_spec.pipeline_run_id.field_value.string_value
-    with RoomyMetadata(store) as handle:
-        leftovers.clear_node(handle, root, pipeline.pipeline_info.id, name, run_id)
+    leftovers.clear(store, root, name, run_id)
     execution_id, state = launch(pipeline, node)
     print(f"{name}: {state}", flush=True)
     if state == "failed":
@@ -230,11 +227,8 @@ def _launch(
     if is_local:
         leftovers.clear_unfinished(root, name)
     with RoomyMetadata(store) as handle:
-        found = {
-            **execution_lib.get_input_artifacts(handle, execution_id),
-            **execution_lib.get_output_artifacts(handle, execution_id),
-        }
-    return {key: one for key, (one, *_) in found.items() if one}
+        found = {**handle.lineage.inputs(execution_id), **handle.lineage.outputs(execution_id)}
+        return {key: one for key, (one, *_) in as_tfx(handle.lineage, found).items()}
 
 
 COMMAND = Command(

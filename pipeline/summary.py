@@ -6,19 +6,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ml_metadata.proto import metadata_store_pb2
 from tfx import types
-from tfx.orchestration import metadata
-from tfx.orchestration.portable.mlmd import execution_lib
 
 from common import labels
 from common.examples import EVAL, TEST, TRAIN, FileCounts
+from common.lineage import Lineage
 from components import report
 from components.bulk_inferrer import executor as bulk_inferrer
 from modeling import evaluations
 from modeling.evaluations import BASELINE_NOTE
 from modeling.training_results import TrainingResults
 from pipeline.engine.runner import Step
+from pipeline.engine.store import as_tfx
 
 FILE_NAME = "run_summary.json"
 
@@ -85,10 +84,11 @@ class Summary(NamedTuple):
         (output / FILE_NAME).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def summarize(steps: Iterable[Step], connection: metadata_store_pb2.ConnectionConfig) -> Summary:
+def summarize(steps: Iterable[Step], lineage: Lineage) -> Summary:
     """Collects what the steps of a complete run left in the metadata store and in their artifacts."""
     steps = list(steps)
-    outputs = _outputs(steps, connection)
+    found = {step.name: as_tfx(lineage, lineage.outputs(step.execution_id)) for step in steps}
+    outputs = {name: {key: one for key, (one, *_) in by_key.items()} for name, by_key in found.items()}
     examples = outputs["ImageExampleGen"]["examples"]
     pushed = outputs["Pusher"]["pushed_model"]
     evaluation = outputs["Evaluator"]["evaluation"]
@@ -127,15 +127,3 @@ def _inference(result: types.Artifact) -> Inference:
         is_candidate=bool(result.get_int_custom_property(bulk_inferrer.IS_CANDIDATE)),
         csv=str(Path(result.uri, bulk_inferrer.CSV)) if model else None,
     )
-
-
-def _outputs(
-    steps: list[Step], connection: metadata_store_pb2.ConnectionConfig
-) -> dict[str, dict[str, types.Artifact]]:
-    """Output artifacts by step and output name."""
-    found = {}
-    with metadata.Metadata(connection) as handle:
-        for step in steps:
-            artifacts = execution_lib.get_output_artifacts(handle, step.execution_id)
-            found[step.name] = {key: one for key, (one, *_) in artifacts.items()}
-    return found

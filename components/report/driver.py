@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration.portable import data_types
 
 from common import drivers
+from common.lineage import Lineage
 
 # The driver leaves the times under this name, among the parameters: {step: seconds} as JSON, in the order of the steps.
 STEP_SECONDS = "step_seconds"
@@ -25,33 +24,22 @@ class Driver(drivers.Driver):
         """The times, under STEP_SECONDS."""
         artifacts = {one.id for inputs in execution_info.input_dict.values() for one in inputs}
         with self._mlmd_connection as handle:
-            seconds = _step_seconds(handle.store, artifacts)
+            seconds = _step_seconds(Lineage(handle.store), artifacts)
         return {STEP_SECONDS: json.dumps(seconds)}
 
 
-def _step_seconds(store: mlmd.MetadataStore, artifacts: Iterable[int]) -> dict[str, float]:
+def _step_seconds(lineage: Lineage, artifacts: Iterable[int]) -> dict[str, float]:
     """Wall time of each step that had a part in some artifacts, by its name."""
     found: dict[int, metadata_store_pb2.Execution] = {}
     todo = set(artifacts)
     seen: set[int] = set()
     while todo:
         seen |= todo
-        makers = _executions(store, todo, metadata_store_pb2.Event.OUTPUT)
-        new = [one for one in makers if one.last_known_state == one.COMPLETE and one.id not in found]
-        found.update((one.id, one) for one in new)
-        events = store.get_events_by_execution_ids([one.id for one in new]) if new else []
-        todo = {event.artifact_id for event in events if event.type == event.INPUT} - seen
-    return {_step(store, one.id): _seconds(one) for _, one in sorted(found.items())}
-
-
-def _executions(store: mlmd.MetadataStore, artifacts: Iterable[int], kind: int) -> list[Any]:
-    ids = {event.execution_id for event in store.get_events_by_artifact_ids(list(artifacts)) if event.type == kind}
-    return store.get_executions_by_id(list(ids))
-
-
-def _step(store: mlmd.MetadataStore, execution: int) -> str:
-    (node,) = (one for one in store.get_contexts_by_execution(execution) if one.type == "node")
-    return node.name.rpartition(".")[2]
+        givers = lineage.givers(todo)
+        new = {one.id: one for one in givers if one.last_known_state == one.COMPLETE and one.id not in found}
+        found |= new
+        todo = {one.id for maker in new for inputs in lineage.inputs(maker).values() for one in inputs} - seen
+    return {lineage.step(one.id): _seconds(one) for _, one in sorted(found.items())}
 
 
 def _seconds(execution: metadata_store_pb2.Execution) -> float:

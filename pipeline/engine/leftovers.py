@@ -8,67 +8,38 @@ import os
 import shutil
 
 from ml_metadata.proto import metadata_store_pb2
-from tfx.dsl.compiler import constants
 from tfx.dsl.io import fileio
+from tfx.orchestration import metadata
 from tfx.types import standard_artifacts
 
-from common import unfinished
+from common import lineage, unfinished
+from common.lineage import ACTIVE
 from pipeline.engine.store import RoomyMetadata
 
-_ACTIVE = (metadata_store_pb2.Execution.NEW, metadata_store_pb2.Execution.RUNNING)
 
-
-def clear(connection: metadata_store_pb2.ConnectionConfig, pipeline_root: str) -> None:
-    """Removes what a killed attempt at a step left, but for what the next attempt goes on from.
+def clear(
+    connection: metadata.ConnectionConfigType, pipeline_root: str, step: str | None = None, run_id: str | None = None
+) -> None:
+    """Removes what killed attempts left, but for what the next attempt goes on from.
 
     Args:
       connection: the metadata store.
-      pipeline_root: a local folder.
-    """
-    with RoomyMetadata(connection) as handle:
-        killed = [one for one in handle.store.get_executions() if one.last_known_state in _ACTIVE]
-        for execution in killed:
-            # A folder an output and attempt: <node>/<output>/<execution>, and <node>/.system/<purpose>/<execution>.
-            for pattern in ("*", os.path.join(".system", "*")):
-                _remove(pipeline_root, os.path.join("*", pattern, str(execution.id)))
-            execution.last_known_state = metadata_store_pb2.Execution.FAILED
-        handle.store.put_executions(killed)
-    _remove(pipeline_root, os.path.join("*", ".system", "stateful_working_dir", "*"))
-
-
-def clear_node(
-    handle: RoomyMetadata, pipeline_root: str, pipeline_name: str, node: str, run_id: str | None = None
-) -> None:
-    """Removes what killed attempts at one node left, but for what the next attempt goes on from.
-
-    Args:
-      handle: the metadata store, entered.
       pipeline_root: a folder, or an address that TFX can open.
-      pipeline_name: the pipeline's.
-      node: the node's id.
+      step: the step whose attempts are cleared; None for those at all steps.
       run_id: the run whose attempts are cleared; None for those of all runs.
     """
-    executions = _executions(handle, constants.NODE_CONTEXT_TYPE_NAME, f"{pipeline_name}.{node}")
-    if run_id is not None:
-        of_run = {one.id for one in _executions(handle, constants.PIPELINE_RUN_CONTEXT_TYPE_NAME, run_id)}
-        executions = [one for one in executions if one.id in of_run]
-    killed = [one for one in executions if one.last_known_state in _ACTIVE]
-    if not killed:
-        return
-    root = os.path.join(pipeline_root, node)
-    system = os.path.join(root, ".system")
-    outputs = [folder for above in (root, system) for folder in _folders(above)]
-    for execution in killed:
-        for folder in outputs:
-            _remove_folder(os.path.join(folder, str(execution.id)))
-        execution.last_known_state = metadata_store_pb2.Execution.FAILED
-    _remove_folder(os.path.join(system, "stateful_working_dir"))
-    handle.store.put_executions(killed)
-
-
-def _executions(handle: RoomyMetadata, context_type: str, name: str) -> list[metadata_store_pb2.Execution]:
-    context = handle.store.get_context_by_type_and_name(context_type, name)
-    return handle.store.get_executions_by_context(context.id) if context else []
+    with RoomyMetadata(connection) as handle:
+        killed = [one for one in handle.lineage.executions(step, run_id) if one.last_known_state in ACTIVE]
+        if not killed:
+            return
+        steps = [os.path.join(pipeline_root, step)] if step else _folders(pipeline_root)
+        # <step>/<output>/<execution>, and <step>/.system/<purpose>/<execution>
+        above = [folder for one in steps for folder in (*_folders(one), *_folders(os.path.join(one, ".system")))]
+        for execution in killed:
+            for folder in above:
+                _remove_folder(os.path.join(folder, str(execution.id)))
+            execution.last_known_state = metadata_store_pb2.Execution.FAILED
+        handle.store.put_executions(killed)
 
 
 def _folders(path: str) -> list[str]:
@@ -92,8 +63,7 @@ def follow(connection: metadata_store_pb2.ConnectionConfig, pipeline_root: str) 
     with RoomyMetadata(connection) as handle:
         elsewhere = [one for one in handle.store.get_artifacts() if not one.uri.startswith(f"{pipeline_root}/")]
         for artifact in elsewhere:
-            # <root>/<node>/<output>/<execution>
-            artifact.uri = os.path.join(pipeline_root, *artifact.uri.split("/")[-3:])
+            artifact.uri = lineage.place(artifact.uri, pipeline_root)
         handle.store.put_artifacts(elsewhere)
 
 
@@ -114,15 +84,12 @@ def forget_removed_versions(connection: metadata_store_pb2.ConnectionConfig) -> 
 
 
 def clear_unfinished(pipeline_root: str, node: str = "*") -> None:
-    """Removes what attempts at other work left, with settings that a person gave up.
+    """Removes what attempts at other work left, with settings that a person gave up or that failed.
 
     Args:
       pipeline_root: a local folder.
       node: the node that has just run; all of them by default, for the end of a whole run.
     """
-    _remove(pipeline_root, os.path.join(node, "*", f"{unfinished.PREFIX}*"))
-
-
-def _remove(root: str, pattern: str) -> None:
-    for path in glob.glob(os.path.join(glob.escape(root), pattern)):
-        shutil.rmtree(path)
+    for pattern in (f"*/{unfinished.PREFIX}*", ".system/stateful_working_dir/*"):
+        for path in glob.glob(os.path.join(glob.escape(pipeline_root), node, pattern)):
+            shutil.rmtree(path)

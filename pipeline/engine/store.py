@@ -1,13 +1,16 @@
 """The metadata store, entered only where there is room for what will be written to it, and by one process at a time."""
 
 import contextlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
+from tfx.types import Artifact, artifact_utils
 
 from common import locks
+from common.lineage import Lineage
 from pipeline.engine import faults
 
 _LOCK_SUFFIX = ".lock"
@@ -40,6 +43,17 @@ class RoomyMetadata(metadata.Metadata):
             self._locks.append(stack.pop_all())
             return entered
 
+    @property
+    def lineage(self) -> Lineage:
+        """The way to walk the store while it is entered."""
+        return Lineage(self.store)
+
     def __exit__(self, *raised: Any) -> None:
         """Leaves the store to the next process."""
         self._locks.pop().__exit__(*raised)
+
+
+def as_tfx(lineage: Lineage, found: Mapping[str, Sequence[metadata_store_pb2.Artifact]]) -> dict[str, list[Artifact]]:
+    """Artifacts by key, as `lineage` gives them, in the types that executors take."""
+    kinds = {one.id: one for one in lineage.store.get_artifact_types()}
+    return {key: [artifact_utils.deserialize_artifact(kinds[one.type_id], one) for one in found[key]] for key in found}

@@ -49,7 +49,7 @@ def history(output: Path) -> list[Evaluation]:
     Args:
       output: as for `latest`, like the errors.
     """
-    made = sorted(set(_find(output).values()), key=lambda one: one.finished)
+    made = sorted(dict.fromkeys(_find(output).values()), key=lambda one: one.finished)
     return [one for one in made if (one.directory / _CONFIG).is_file()]
 
 
@@ -113,7 +113,7 @@ def _find(output: Path) -> dict[int, Evaluation]:
             f"--output: {str(output)!r} holds no run (no {METADATA_FILE}); expected the output folder of local_run"
         )
     try:
-        found = _read(output, store_file)
+        found = _read(output)
     except Exception as error:
         raise_if_known(error, output)
         raise UserError(f"the metadata store {str(store_file)!r} cannot be read ({error})") from error
@@ -122,53 +122,23 @@ def _find(output: Path) -> dict[int, Evaluation]:
     return found
 
 
-def _read(output: Path, store_file: Path) -> dict[int, Evaluation]:
-    # TFX's own handle would take ten seconds to import.
-    import ml_metadata as mlmd
-    from ml_metadata.proto import metadata_store_pb2 as pb
+def _read(output: Path) -> dict[int, Evaluation]:
+    from common import lineage
 
-    connection = pb.ConnectionConfig()
-    connection.sqlite.filename_uri = str(store_file)
-    connection.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READONLY
-    store = mlmd.MetadataStore(connection)
-
-    artifacts = {one.id: one for one in store.get_artifacts_by_type("ModelEvaluation")}
-    given = [e for e in _events(store.get_events_by_artifact_ids, artifacts) if e.type == pb.Event.OUTPUT]
-    executions = {one.id: one for one in store.get_executions_by_id([event.execution_id for event in given])}
-    succeeded = (pb.Execution.COMPLETE, pb.Execution.CACHED)
-    given = [event for event in given if executions[event.execution_id].last_known_state in succeeded]
-    blessed = _blessed(store, [event.execution_id for event in given])
-    made = {}  # evaluation -> when; a run that takes it from the cache does not make it anew
-    for event in sorted(given, key=lambda event: event.execution_id, reverse=True):
-        made[event.artifact_id] = datetime.datetime.fromtimestamp(event.milliseconds_since_epoch / 1000)
-    return {
-        event.execution_id: Evaluation(
-            _directory(output, artifacts[event.artifact_id].uri),
-            made[event.artifact_id],
-            event.execution_id in blessed,
-        )
-        for event in given
-    }
-
-
-def _blessed(store: Any, executions: list[int]) -> set[int]:
-    """Those of the executions that blessed the model."""
-    blessings = store.get_artifacts_by_type("ModelBlessing")
-    blessed = {one.id for one in blessings if one.custom_properties["blessed"].int_value == 1}
-    events = _events(store.get_events_by_execution_ids, executions)
-    return {event.execution_id for event in events if event.artifact_id in blessed}
-
-
-def _events(get: Any, ids: Iterable[int]) -> list[Any]:
-    ids = list(ids)
-    return list(get(ids)) if ids else []
-
-
-def _directory(output: Path, uri: str) -> Path:
-    """Where an evaluation lies now: the output folder may have been moved or copied since."""
-    directory = Path(uri)
-    moved = output.joinpath(*directory.parts[-4:])
-    return moved if moved.is_dir() else directory
+    runs = lineage.open_for_reading(output / METADATA_FILE, output / "pipeline")
+    found: dict[int, Evaluation] = {}
+    made: dict[int, int] = {}  # evaluation -> when; a run that takes it from the cache does not make it anew
+    for execution in runs.executions("Evaluator"):
+        if execution.last_known_state in lineage.SUCCEEDED:
+            outputs = runs.outputs(execution.id)
+            (evaluation,), (blessing,) = outputs["evaluation"], outputs["blessing"]
+            milliseconds = made.setdefault(evaluation.id, execution.last_update_time_since_epoch)
+            found[execution.id] = Evaluation(
+                Path(evaluation.uri),
+                datetime.datetime.fromtimestamp(milliseconds / 1000),
+                blessing.custom_properties["blessed"].int_value == 1,
+            )
+    return found
 
 
 def _check(directory: Path) -> None:

@@ -164,6 +164,7 @@ def test_an_output_folder_that_was_moved_keeps_its_baseline_and_leaves_its_old_p
             if path.is_file():
                 path.write_bytes(b"another run's")
     before = _contents(place.output)
+    assert report.main(["--output", str(place.root / "moved")]) == local_run.PUBLISHED
     moved = [*place.arguments("--set", "seed=1"), "--output", str(place.root / "moved")]
     assert local_run.main(moved) in (local_run.PUBLISHED, local_run.NOT_BLESSED)
     summary = json.loads((place.root / "moved" / "run_summary.json").read_text())

@@ -1,5 +1,6 @@
 """What a person sees of an evaluation, in the browser and in the notebook, and which evaluation that is."""
 
+import datetime
 import html
 import http.client
 import os
@@ -28,6 +29,7 @@ from tfx.types.standard_artifacts import Examples, Model, TransformGraph
 from workplace import REPOSITORY
 
 from common import escaping
+from common.lineage import PIPELINE
 from modeling import evaluations, signatures
 from modeling.model_assets import ModelAssets
 from pipeline import command, view_evaluation
@@ -57,18 +59,25 @@ def _open(output: Path) -> mlmd.MetadataStore:
     return mlmd.MetadataStore(connection)
 
 
-def _record(store: mlmd.MetadataStore, state: int, artifacts: list[Any], at: int) -> None:
+def _record(store: mlmd.MetadataStore, state: int, artifacts: list[Any]) -> None:
     """An execution of Evaluator, as TFX's launcher leaves it; artifacts that are known already come from the cache."""
     kind = store.put_execution_type(pb.ExecutionType(name="Evaluator"))
     execution = pb.Execution(type_id=kind, last_known_state=state)
-    pairs = []
     for one in artifacts:
         one.mlmd_artifact.type_id = store.put_artifact_type(one.artifact_type)
-        event = pb.Event(type=pb.Event.OUTPUT, milliseconds_since_epoch=1000 * at)
-        pairs.append((one.mlmd_artifact, event))
-    _, ids, _ = store.put_execution(execution, pairs, [])
+    ids = _put(store, execution, [one.mlmd_artifact for one in artifacts])
     for one, artifact_id in zip(artifacts, ids, strict=True):
         one.id = artifact_id
+
+
+def _put(store: mlmd.MetadataStore, execution: pb.Execution, artifacts: list[Any]) -> list[int]:
+    node = pb.Context(type_id=store.put_context_type(pb.ContextType(name="node")), name=f"{PIPELINE}.Evaluator")
+    events = [pb.Event(type=pb.Event.OUTPUT) for _ in artifacts]
+    for key, event in zip(("evaluation", "blessing"), events, strict=False):
+        event.path.steps.add().key = key
+    pairs = list(zip(artifacts, events, strict=True))
+    _, ids, _ = store.put_execution(execution, pairs, [node], reuse_context_if_already_exist=True)
+    return list(ids)
 
 
 def _renamed(model: Model, graph: TransformGraph, directory: Path) -> Model:
@@ -100,8 +109,8 @@ def evaluated(
             artifact.mlmd_artifact.ClearField("id")
         found.append([evaluation, blessing])
     store = _open(output)
-    _record(store, pb.Execution.COMPLETE, found[0], at=1_000_000)
-    _record(store, pb.Execution.COMPLETE, found[1], at=2_000_000)
+    _record(store, pb.Execution.COMPLETE, found[0])
+    _record(store, pb.Execution.COMPLETE, found[1])
     return Evaluated(output, Path(found[0][0].uri), Path(found[1][0].uri))
 
 
@@ -322,7 +331,7 @@ def test_the_evaluation_of_the_latest_run_is_shown(copy: Evaluated):
     before = (copy.output / "metadata.db").read_bytes()
     latest = stored_evaluations.latest(copy.output)
     assert (latest.directory, latest.blessed) == (copy.refused, False)
-    assert latest.finished.timestamp() == 2_000_000
+    assert datetime.timedelta() < datetime.datetime.now() - latest.finished < datetime.timedelta(hours=1)
     assert [one.directory for one in stored_evaluations.history(copy.output)] == [copy.blessed, copy.refused]
     assert (copy.output / "metadata.db").read_bytes() == before, "it is only read"
 
@@ -331,18 +340,18 @@ def test_a_run_that_failed_does_not_count_and_one_from_the_cache_does(copy: Eval
     first, *_ = sorted(copy.store().get_artifacts_by_type("ModelEvaluation"), key=lambda one: one.id)
     blessing, *_ = sorted(copy.store().get_artifacts_by_type("ModelBlessing"), key=lambda one: one.id)
     store = copy.store()
+    made, _ = stored_evaluations.history(copy.output)
 
     def run(state: int, artifacts: list[Any]) -> None:
         execution = pb.Execution(type_id=store.get_execution_type("Evaluator").id, last_known_state=state)
-        event = pb.Event(type=pb.Event.OUTPUT, milliseconds_since_epoch=3_000_000_000)
-        store.put_execution(execution, [(artifact, event) for artifact in artifacts], [])
+        _put(store, execution, artifacts)
 
     run(pb.Execution.FAILED, [pb.Artifact(type_id=first.type_id, uri="/nowhere")])
     assert stored_evaluations.latest(copy.output).directory == copy.refused
     run(pb.Execution.CACHED, [first, blessing])
     latest = stored_evaluations.latest(copy.output)
     assert (latest.directory, latest.blessed) == (copy.blessed, True)
-    assert latest.finished.timestamp() == 1_000_000, "when it was made"
+    assert latest.finished == made.finished, "when it was made"
     assert [one.directory for one in stored_evaluations.history(copy.output)] == [copy.blessed, copy.refused]
 
 

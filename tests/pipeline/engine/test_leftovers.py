@@ -6,6 +6,7 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.orchestration import metadata
 
+from common.lineage import PIPELINE
 from pipeline.engine import leftovers
 from pipeline.engine.store import RoomyMetadata
 
@@ -25,7 +26,7 @@ class _Store:
     def add(self, node: str, run_id: str, state: int) -> int:
         contexts = [
             mlmd.Context(type_id=self._context_types[kind], name=name)
-            for kind, name in (("node", f"pictures.{node}"), ("pipeline_run", run_id))
+            for kind, name in (("node", f"{PIPELINE}.{node}"), ("pipeline_run", run_id))
         ]
         execution = mlmd.Execution(type_id=self._execution_type, last_known_state=state)
         with self.handle as handle:
@@ -34,9 +35,8 @@ class _Store:
             (self.root / node / folder / str(number)).mkdir(parents=True)
         return int(number)
 
-    def clear(self, node: str, run_id: str | None = None) -> None:
-        with self.handle as handle:
-            leftovers.clear_node(handle, str(self.root), "pictures", node, run_id)
+    def clear(self, node: str | None, run_id: str | None = None) -> None:
+        leftovers.clear(self.handle.connection_config, str(self.root), node, run_id)
 
     def state(self, number: int) -> int:
         with self.handle as handle:
@@ -64,6 +64,17 @@ def test_only_the_node_s_own_unfinished_attempts_are_cleared(store: _Store) -> N
     assert store.state(other) == mlmd.Execution.RUNNING
     assert len(store.folders("B", other)) == 2
     assert (store.root / "A" / "output" / ".unfinished-0123").exists(), "the next attempt goes on from it"
+
+
+def test_under_a_lock_of_the_whole_folder_the_attempts_at_all_nodes_are_cleared(store: _Store) -> None:
+    killed = {node: store.add(node, run_id, mlmd.Execution.RUNNING) for node, run_id in (("A", "1"), ("B", "2"))}
+    done = store.add("A", "2", mlmd.Execution.COMPLETE)
+    store.clear(None)
+    for node, number in killed.items():
+        assert store.state(number) == mlmd.Execution.FAILED
+        assert not store.folders(node, number)
+    assert store.state(done) == mlmd.Execution.COMPLETE
+    assert len(store.folders("A", done)) == 2
 
 
 def test_without_a_lock_only_the_run_s_own_attempts_are_cleared(store: _Store) -> None:
