@@ -24,7 +24,7 @@ class _Module(NamedTuple):
     """What a module is for whoever imports it.
 
     Attributes:
-      digest: hash of its syntax tree and of what lies beside it but for Python's own files.
+      digest: hash of its syntax tree and of what lies beside it, but for Python's own and hidden files.
       imports: absolute names that it imports, those of functions and classes among them.
     """
 
@@ -99,7 +99,7 @@ def _read(name: str) -> _Module | None:
             del node.body[0]
     digest = hashlib.sha256(ast.dump(tree).encode())
     for path in sorted(source.parent.iterdir()):
-        if path.is_file() and path.suffix not in (".py", ".pyc"):
+        if path.is_file() and path.suffix not in (".py", ".pyc") and not path.name.startswith("."):
             digest.update(f"\0{path.name}\0".encode() + path.read_bytes())
     return _Module(digest.hexdigest(), imports)
 

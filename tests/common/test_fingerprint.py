@@ -40,6 +40,7 @@ def package(tmp_path: Path) -> Iterator[Path]:
         "toy_steps/above.py": "value = 1\n",
         "toy_steps/templates/__init__.py": "",
         "toy_steps/templates/page.html": "<p>",
+        "toy_steps/templates/.page.html.swp": "<p",
         "toy_steps/unrelated.py": "x = 1\n",
         "toy_library/__init__.py": "",
         "toy_library/parts.py": "",
@@ -97,6 +98,7 @@ def test_an_edit_of_what_the_step_imports_changes_it(package: Path, file: str, o
     ("file", "old", "new"),
     [
         ("unrelated.py", "1", "2"),
+        ("templates/.page.html.swp", "<p", "<p>"),
         ("step.py", "# late", "# where it is needed"),
         ("step.py", '"""Runs."""', '"""Does it."""'),
         ("step.py", '"""A step."""\n\n', ""),
