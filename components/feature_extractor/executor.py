@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -26,6 +27,8 @@ from modeling.precision import arithmetic, resolve
 SPLITS = (TRAIN, EVAL)
 
 _log = logging.getLogger(__name__)
+# The seed is that of the whole process: workers that build a model side by side would each get other random weights.
+_seeded = threading.Lock()
 
 
 class Settings(NamedTuple):
@@ -151,8 +154,8 @@ class Extractor:
         """
         self._settings = settings
         self._transform = tft.TFTransformOutput(settings.transform_graph).transform_features_layer()
-        keras.utils.set_random_seed(settings.seed)
-        with arithmetic(settings.precision):
+        with _seeded, arithmetic(settings.precision):
+            keras.utils.set_random_seed(settings.seed)
             backbone = backbones.build(settings.backbone, settings.image_size)
             self.weights = weights.load_into(backbone, settings.backbone, settings.weights)
             self.weights_sha256 = weights.sha256_of(backbone)

@@ -1,5 +1,6 @@
 """What is stored is what the backbone computes on the pictures that serving would see."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from tfx.types.standard_artifacts import Examples, TransformGraph
 
 from common import labels, progress
 from common.errors import UserError
+from components.feature_extractor import executor
+from components.feature_extractor.augmentation import Augmentation
 from modeling import backbones, precision
 from modeling import features as feature_files
 from modeling.features import ACTIVATIONS, BOTTLENECKS, FeaturesInfo
@@ -211,6 +214,24 @@ def test_a_worker_with_other_weights_stops(
     monkeypatch.setattr(progress, "start", start_after_an_edit)
     with pytest.raises(Exception, match=r"backbone\.weights: a worker loads other weights \(file own\.weights\.h5"):
         steps.extract(examples, transform_graph, tmp_path / "features", weights=str(path), fine_tune=False)
+
+
+def test_workers_that_start_side_by_side_get_the_same_random_weights(transform_graph: TransformGraph) -> None:
+    settings = executor.Settings(
+        transform_graph=transform_graph.uri,
+        backbone="VGG16",
+        weights="random",
+        image_size=steps.IMAGE_SIZE,
+        fine_tune=True,
+        fine_tune_at=None,
+        augmentation=Augmentation(flip=False, rotation=0.0, zoom=0.0),
+        precision="float32",
+        batch_size=8,
+        seed=0,
+    )
+    with ThreadPoolExecutor(4) as threads:
+        found = set(threads.map(lambda _: executor.Extractor(settings).weights_sha256, range(4)))
+    assert len(found) == 1
 
 
 def test_no_unfinished_file_is_left(features: Examples) -> None:
