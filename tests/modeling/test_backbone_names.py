@@ -4,13 +4,14 @@ from typing import Any
 
 import keras
 import pytest
+from families import FAMILIES
 
 from modeling import backbones
 from modeling.backbone_names import BACKBONES, LEAST_PICTURE_SIZE
 from modeling.weights.keras_files import KerasFile
 
 
-@pytest.mark.parametrize("name", ["VGG16", "VGG19", "ResNet50", "DenseNet121", "EfficientNetB0", "MobileNetV2"])
+@pytest.mark.parametrize("name", FAMILIES)
 def test_layers_are_those_that_keras_builds(name: str) -> None:
     layers = backbones.build(name, 32).layers
     assert len(layers) == BACKBONES[name].layers

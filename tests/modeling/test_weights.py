@@ -18,6 +18,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import pytest
+from families import FAMILIES
 
 from common.errors import UserError
 from modeling import backbones, weights
@@ -404,11 +405,7 @@ def assert_equal_features(found: npt.NDArray[np.float32], expected: npt.NDArray[
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize(
-    ("name", "keras_own"),
-    [(name, name) for name in ("VGG16", "ResNet50", "ResNet50V2", "DenseNet121", "EfficientNetV2B0", "MobileNetV2")],
-    indirect=["keras_own"],
-)
+@pytest.mark.parametrize(("name", "keras_own"), zip(FAMILIES, FAMILIES, strict=True), indirect=["keras_own"])
 def test_imagenet_features_are_those_of_keras_own_model(name: str, keras_own: keras.Model) -> None:
     backbone = backbones.build(name, 32)
     weights.load_into(backbone, name, "imagenet")
