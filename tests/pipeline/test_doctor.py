@@ -1,5 +1,7 @@
 """Whether the doctor finds what is wrong, and says so in a line and an exit code."""
 
+import importlib.metadata
+
 import pytest
 
 from modeling import weights
@@ -14,6 +16,7 @@ def test_a_sound_environment_is_sound(capfd: pytest.CaptureFixture[str]) -> None
 
 
 def test_each_finding_is_a_line(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow is imported here, not by the doctor
     monkeypatch.setattr(doctor, "_PACKAGES", ("no-such-package",))
     monkeypatch.setattr(doctor, "_MODULES", ("no_such_module",))
     monkeypatch.setattr(weights, "at_hand", lambda *_: False)
@@ -25,3 +28,16 @@ def test_each_finding_is_a_line(capfd: pytest.CaptureFixture[str], monkeypatch: 
     assert "No module named 'no_such_module'" in bad[1]
     assert "none seen by TensorFlow" in bad[2]
     assert err == ""
+
+
+def test_an_environment_without_kubeflow_s_sdk_is_sound(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(package: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(package)
+
+    monkeypatch.setattr(doctor, "_PACKAGES", ())
+    monkeypatch.setattr(doctor, "_MODULES", ())
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert doctor.main([]) == command.DONE
+    assert "ok   kubeflow  none: the package kfp is not installed; pip install " in capfd.readouterr().out
