@@ -122,8 +122,8 @@ def _weights(backbone: str, fetch: bool) -> str:
     if fetch:
         return f"{backbone} from {weights.fetch(backbone, _IMAGE_SIZE)}"
     if not weights.at_hand(backbone, _IMAGE_SIZE):
-        raise UserError(f"{backbone} is not at hand: each run would download it; --fetch does so now")
-    return f"{backbone} at hand"
+        raise UserError(f"{backbone} is not on this machine: every run would download it; --fetch downloads it now")
+    return f"{backbone} is on this machine"
 
 
 def _served(folder: str) -> str:
@@ -134,7 +134,7 @@ def _served(folder: str) -> str:
     if not answered.passed:
         raise UserError(
             f"{escaping.escape(model)} does not answer in TensorFlow Serving: {answered.problem}; "
-            f"python -m pipeline.export_again {shlex.quote(folder)} publishes it anew"
+            f"python -m pipeline.export_again {shlex.quote(folder)} publishes it again"
         )
     return f"{escaping.escape(model)} answers through a session, as in TensorFlow Serving"
 

@@ -105,7 +105,7 @@ def _run(config: configuration.Config, data: layout.Layout, output: Path) -> int
         raise
     except Exception as error:
         faults.raise_if_known(error, output)
-        raise faults.FaultError(f"{error}; the log tells more: {log}") from error
+        raise faults.FaultError(f"{error}; see the log: {log}") from error
     _show(summary, output, screen)
     return PUBLISHED if summary.blessed else NOT_BLESSED
 

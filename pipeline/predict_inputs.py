@@ -60,7 +60,7 @@ def find_model(folder: str) -> str:
         if version := versions.newest(serving):
             newest = os.path.join(serving, version)
             if not _holds_model(newest):
-                raise UserError(f"model: {newest!r} holds no {_SAVED_MODEL}: expected a whole version")
+                raise UserError(f"model: {newest!r} holds no {_SAVED_MODEL}: expected a complete version")
             return newest
     raise UserError(
         f"model: no published version in {folder!r}; expected the folder of a version, of versions, or of a run"

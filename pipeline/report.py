@@ -66,7 +66,7 @@ def _render(output: Path) -> str:
     properties = data_types_utils.build_value_dict(finished[-1].custom_properties)
     for artifact in (one for artifacts in inputs.values() for one in artifacts):
         if not os.path.exists(artifact.uri):
-            raise UserError(f"output: {artifact.uri!r} is gone; run pipeline.local_run again, which makes it anew")
+            raise UserError(f"output: {artifact.uri!r} is gone; run pipeline.local_run again, which writes it again")
     with tempfile.TemporaryDirectory() as directory:
         report = HtmlReport()
         report.uri = directory

@@ -119,7 +119,7 @@ def _executor_input(text: str) -> dict[str, Any]:
     except ValueError:
         content = None
     if not isinstance(content, dict):
-        raise UserError("--executor-input: no JSON object, expected what KFP's launcher puts in the place of {{$}}")
+        raise UserError("--executor-input: not a JSON object; expected what KFP's launcher substitutes for {{$}}")
     return content
 
 
@@ -184,7 +184,7 @@ def _compile(
     if unlike := sorted(nodes.keys() ^ set(options.nodes.split(","))):
         raise UserError(
             f"the step {unlike[0]!r} is {'new' if unlike[0] in nodes else 'gone'} with these settings or this image; "
-            f"compile the pipeline anew with them"
+            f"compile the pipeline again with them"
         )
     return pipeline, nodes[options.node]
 
@@ -197,7 +197,7 @@ def _check_metadata(store: "connection.Config", address: str) -> None:
             pass
     except RuntimeError as error:
         raise faults.FaultError(
-            f"the metadata store {connection.parse(address)} cannot be reached, or does not let this user in: {error}"
+            f"the metadata store {connection.parse(address)} cannot be reached, or refuses this user: {error}"
         ) from error
 
 
@@ -223,7 +223,7 @@ def _launch(
     execution_id, state = launch(pipeline, node)
     print(f"{name}: {state}", flush=True)
     if state == "failed":
-        raise faults.FaultError(f"{name} failed: its inputs could not be resolved; the log above tells why")
+        raise faults.FaultError(f"{name} failed: its inputs could not be resolved; the log above says why")
     if is_local:
         leftovers.clear_unfinished(root, name)
     with RoomyMetadata(store) as handle:

@@ -75,7 +75,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             _ = pipeline | "Shards" >> beam.Create(shards) | "Predict" >> beam.ParDo(_PredictShard(model, root))
         if fingerprint(root) != exec_properties[FINGERPRINT]:
             fileio.rmtree(work)
-            raise UserError(f"infer folder {root!r} changed while it was read; run again when it is at rest")
+            raise UserError(f"infer folder {root!r} changed while it was read; run again when nothing changes it")
 
         classes = labels.read_labels(os.path.join(model, labels.ASSETS))
         paths = [path for _, path in shards]

@@ -32,7 +32,7 @@ def eval_config(
     """
     unknown = sorted(set(slices) - set(classes))
     if unknown:
-        raise UserError(f"gate.slices: {unknown[0]!r} is no class; expected one of {', '.join(map(repr, classes))}")
+        raise UserError(f"gate.slices: {unknown[0]!r} is not a class; expected one of {', '.join(map(repr, classes))}")
     model = {"signature_name": SERVE_EXAMPLES, "label_key": LABEL, "prediction_key": "probabilities"}
     models = [config_pb2.ModelSpec(name=CANDIDATE, **model)]
     if has_baseline:

@@ -63,7 +63,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         _check_readable(records, found)
         fingerprint = hashing.fingerprint((record.file.path, record.sha256) for record in records)
         if exec_properties.get(FINGERPRINT, fingerprint) != fingerprint:
-            raise UserError(f"data folder {found.root!r} changed while it was read; run again when it is at rest")
+            raise UserError(f"data folder {found.root!r} changed while it was read; run again when nothing changes it")
         plan = make_plan(
             records,
             classes=found.classes,
@@ -118,7 +118,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 layout.check_unchanged(found)
                 changed = next(_read_records(_changed_of(batch)))
                 path = os.path.join(found.root, changed.file.path)
-                raise UserError(f"{path!r} changed while it was read; run again when the folder is at rest")
+                raise UserError(f"{path!r} changed while it was read; run again when nothing changes the folder")
 
 
 def _examine_batch(batch: str, root: str, max_pixels: int) -> None:

@@ -126,9 +126,9 @@ def check_unchanged(layout: Layout) -> None:
     try:
         now = find(layout.root)
     except UserError as error:
-        raise UserError(f"the data folder went away while it was read: {error}") from error
+        raise UserError(f"the data folder disappeared while it was read: {error}") from error
     if now.files != layout.files:
-        raise UserError(f"data folder {layout.root!r} changed while it was read; run again when it is at rest")
+        raise UserError(f"data folder {layout.root!r} changed while it was read; run again when nothing changes it")
 
 
 def _split_folders(root: str) -> dict[str, str]:

@@ -63,7 +63,7 @@ def writing(output: Path) -> Iterator[None]:
             raise_if_known(error, output)
         raise UserError(
             f"output: {error.filename or str(output)!r} cannot be written ({error.strerror}); "
-            f"name a folder that can be by --output"
+            f"choose another folder with --output"
         ) from error
 
 

@@ -43,7 +43,7 @@ def hold(output: Path) -> Iterator[None]:
     def refuse() -> None:
         raise UserError(
             f"output folder {str(output)!r} is in use by {_holder(path)}; "
-            f"wait for its end or name another folder by --output"
+            f"wait until it ends, or choose another folder with --output"
         )
 
     with contextlib.ExitStack() as stack:

@@ -72,7 +72,7 @@ def to_config(values: Mapping[str, Any]) -> configuration.Config:
     if unlike := sorted(known.keys() ^ values.keys()):
         raise UserError(
             f"parameter {unlike[0]!r}: {'missing' if unlike[0] in known else 'unknown'}; "
-            f"the pipeline was compiled from other code than this image holds: compile it and build the image anew"
+            f"the pipeline was compiled from other code than this image holds: compile it and build the image again"
         )
     return configuration.of_values({known[name].key: _typed(value, known[name].type) for name, value in values.items()})
 

@@ -145,5 +145,5 @@ def _check(directory: Path) -> None:
     folders.check_no_pattern("--output", str(directory))
     if not (directory / _CONFIG).is_file():
         raise UserError(
-            f"the latest evaluation is gone from {str(directory)!r}; the next run of local_run makes it anew"
+            f"the latest evaluation is gone from {str(directory)!r}; the next run of local_run writes it again"
         )

@@ -1,4 +1,4 @@
-"""A version that is already out and that TensorFlow Serving cannot run is found, and published anew by one command."""
+"""A version that is already out and that TensorFlow Serving cannot run is found, and published again by one command."""
 
 import shutil
 from pathlib import Path

@@ -470,7 +470,7 @@ def test_a_fault_inside_a_step_is_one_line_with_the_log_and_code_1(
     assert place.run("--set", "trainer.fine_tune=false") == local_run.FAILED
     shown = capfd.readouterr()
     (log,) = (place.output / "logs").iterdir()
-    assert shown.err == f"error: Trainer failed: RuntimeError: the disk is on fire; the log tells more: {log}\n"
+    assert shown.err == f"error: Trainer failed: RuntimeError: the disk is on fire; see the log: {log}\n"
     assert "Traceback" in log.read_text()
     assert "second line" in log.read_text()
     assert shown.out.splitlines()[-1].split()[:2] == ["Trainer", "failed"]

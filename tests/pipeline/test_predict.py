@@ -344,7 +344,7 @@ def test_a_model_whose_variables_tensorflow_would_look_for_elsewhere_is_refused(
     [
         (["--model", "none"], "model: no published version in 'none'; expected the folder of a version, of versions"),
         (["--model", "empty"], "model: no published version in 'empty'; expected"),
-        (["--model", "half"], "model: 'half/serving/2' holds no saved_model.pb: expected a whole version"),
+        (["--model", "half"], "model: 'half/serving/2' holds no saved_model.pb: expected a complete version"),
         (["missing"], "'missing': no such file; expected pictures or folders of them"),
     ],
 )

@@ -56,7 +56,7 @@ def _arguments(**changes: str) -> list[str]:
         ({}, "credentials of the metadata store: '/no/such/username' cannot be read"),
         ({"tfx": "1.99.0"}, f"this image holds TFX {TFX}, the pipeline was compiled for one with TFX 1.99.0;"),
         ({"run_id": "{{$.pipeline_job_uuid}}"}, "--run-id: got '{{$.pipeline_job_uuid}}': this Kubeflow does not tell"),
-        ({"executor_input": "{{$}}"}, "--executor-input: no JSON object"),
+        ({"executor_input": "{{$}}"}, "--executor-input: not a JSON object"),
         ({"executor_input": "{}"}, "parameter 'backbone_image_size': missing"),
         ({"metadata": "store"}, "--metadata: got 'store', expected sqlite:///"),
     ],

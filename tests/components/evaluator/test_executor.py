@@ -171,7 +171,7 @@ def test_a_baseline_of_other_classes_is_not_compared_and_that_is_said(
 
 
 def test_a_floor_for_an_unknown_class_is_an_error(examples: Examples, model: Model, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"'plum' is no class; expected one of 'apple', 'berry', 'cherry'"):
+    with pytest.raises(UserError, match=r"'plum' is not a class; expected one of 'apple', 'berry', 'cherry'"):
         steps.evaluate(examples, model, tmp_path, slices={"plum": 0.5})
 
 

@@ -310,7 +310,7 @@ def test_a_data_folder_that_goes_away_is_told(
         after_first_file(lambda: happens(root))
         with pytest.raises(UserError) as error:
             read()
-        whole = f"the data folder went away while it was read: {message.format(root=root)}"
+        whole = f"the data folder disappeared while it was read: {message.format(root=root)}"
         assert str(error.value).startswith(whole)
         if root.exists():
             root.rmdir()
@@ -327,7 +327,7 @@ def test_a_data_folder_that_goes_away_after_the_decision_is_told(tmp_path: Path,
 
     monkeypatch.setitem(Executor.Do.__globals__, "make_plan", _decide_and_unplug)
     with pytest.raises(
-        UserError, match=r"^the data folder went away while it was read: data folder '.*' does not exist$"
+        UserError, match=r"^the data folder disappeared while it was read: data folder '.*' does not exist$"
     ):
         _run(root, tmp_path / "examples")
 
@@ -348,7 +348,9 @@ def test_a_drive_that_lists_files_and_reads_none_is_told(tmp_path: Path, monkeyp
 def test_a_file_that_vanishes_is_a_change(tmp_path: Path, after_first_file: Listen):
     root = write_classes(tmp_path / "data", {"a": 150, "b": 150})
     after_first_file(lambda: [path.unlink() for path in (root / "b").iterdir() if path.name > "100"])
-    with pytest.raises(UserError, match=r"^data folder '.*' changed while it was read; run again when it is at rest$"):
+    with pytest.raises(
+        UserError, match=r"^data folder '.*' changed while it was read; run again when nothing changes it$"
+    ):
         _run(root, tmp_path / "examples")
 
 

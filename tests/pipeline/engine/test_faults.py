@@ -93,7 +93,7 @@ def test_a_read_only_output_folder_is_bad_input(place: Workplace, name: str) -> 
     named = place.output / ".lock" if name == "output" else place.output / "inside"
     assert (done.returncode, done.stdout) == (local_run.BAD_INPUT, "")
     assert done.stderr == (
-        f"error: output: '{named}' cannot be written (Read-only file system); name a folder that can be by --output\n"
+        f"error: output: '{named}' cannot be written (Read-only file system); choose another folder with --output\n"
     )
 
 
@@ -382,7 +382,7 @@ _FAULTS = {
         "printf x >> data/berry/039.png",
         "truncate --size=-1 data/berry/039.png",
         local_run.BAD_INPUT,
-        "error: .* changed while it was read; run again when .* at rest",
+        "error: .* changed while it was read; run again when nothing changes it",
     ),
     "the data folder is unmounted": _Fault(
         "files examined", "umount -l data", "mount --bind pictures data", local_run.BAD_INPUT, "error: .*'{data}'.*"

@@ -101,7 +101,7 @@ def test_a_second_run_is_told_who_holds_the_folder_and_touches_nothing(tmp_path:
     assert re.fullmatch(
         rf"error: output folder '{place.output}' is in use by process {first.pid} on {re.escape(os.uname().nodename)} "
         rf"since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d: \S*python\S* -m pipeline\.local_run --config .* --output "
-        rf"{place.output}; wait for its end or name another folder by --output\n",
+        rf"{place.output}; wait until it ends, or choose another folder with --output\n",
         second.stderr,
     )
     assert _tree(place.output) == before
@@ -171,7 +171,7 @@ def test_whatever_the_lock_file_holds_the_line_is_a_good_one(tmp_path: Path, con
             pass
     assert len(str(caught.value)) < 1500
     if not content.endswith(b"long"):
-        assert f"output folder '{tmp_path}' is in use by another run; wait for its end" in str(caught.value)
+        assert f"output folder '{tmp_path}' is in use by another run; wait until it ends" in str(caught.value)
     assert _is_free(tmp_path), "a stale file blocks nobody, whatever it holds"
 
 
