@@ -16,11 +16,13 @@ def test_a_sound_environment_is_sound(capfd: pytest.CaptureFixture[str]) -> None
 
 
 def test_each_finding_is_a_line(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow is imported here, not by the doctor
+    import tensorflow as tf
+
+    capfd.readouterr()  # what it says while it is imported
     monkeypatch.setattr(doctor, "_PACKAGES", ("no-such-package",))
     monkeypatch.setattr(doctor, "_MODULES", ("no_such_module",))
     monkeypatch.setattr(weights, "at_hand", lambda *_: False)
-    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda _: [])
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: [])
     assert doctor.main(["--gpu", "--weights", "VGG16"]) == command.UNHEALTHY
     out, err = capfd.readouterr()
     bad = [line for line in out.splitlines() if line.startswith("BAD")]
