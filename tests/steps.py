@@ -39,6 +39,7 @@ from components.report.component import HtmlReport
 from components.trainer import run_fn
 from modeling import signatures as serving_module
 from modeling.model_assets import ModelAssets
+from pipeline.config import TrainerConfig
 
 IMAGE_SIZE = 32
 
@@ -56,20 +57,9 @@ _EXTRACTION = {
     "seed": 0,
 }
 
+_TRAINER = TrainerConfig(epochs=6, learning_rate=1e-2, fine_tune_epochs=2, fine_tune_learning_rate=1e-4, batch_size=8)
 _TRAINING = run_fn.Settings(
-    epochs=6,
-    learning_rate=1e-2,
-    fine_tune=True,
-    fine_tune_epochs=2,
-    fine_tune_learning_rate=1e-4,
-    batch_size=8,
-    dropout=0.1,
-    early_stopping_patience=3,
-    class_weights=False,
-    mirror=True,
-    weights="random",
-    max_pixels=10_000_000,
-    seed=0,
+    **_TRAINER.model_dump(exclude={"fine_tune_at"}), mirror=True, weights="random", max_pixels=10_000_000, seed=0
 )
 
 _next_id = iter(range(1, 1_000_000))

@@ -26,10 +26,7 @@ from pipeline.config import (
 
 ROOT = Path(__file__).resolve().parents[2]
 TOP = "data, infer, output, seed, backbone, ingest, features, trainer, gate"
-TRAINER = (
-    "epochs, learning_rate, fine_tune, fine_tune_at, fine_tune_epochs, fine_tune_learning_rate, batch_size, "
-    "dropout, early_stopping_patience, class_weights"
-)
+TRAINER = ", ".join(TrainerConfig.model_fields)
 WEIGHTS = "expected imagenet, random, or an existing file ending in .weights.h5 or .keras"
 
 
