@@ -92,20 +92,22 @@ def checks(evaluation: str) -> list[Check]:
     """Each threshold with what was measured, from the evaluation's folder."""
     candidate = _load(evaluation)
     found = []
-    for metric in (metric for spec in candidate.config.metrics_specs for metric in spec.metrics):
-        for limit in metric.per_slice_thresholds:
+    for measured in (metric for spec in candidate.config.metrics_specs for metric in spec.metrics):
+        for limit in measured.per_slice_thresholds:
+            metric = json.loads(measured.config)["name"]
             name = limit.slicing_specs[0].feature_values.get(CLASS_NAME, "")
             least = limit.threshold.value_threshold.lower_bound.value
             metrics = _metrics(candidate, name)
             if not metrics:
                 note = "the test split holds no picture of this class"
-                found.append(_check("accuracy", name, 0.0, least)._replace(passed=False, note=note))
+                found.append(_check(metric, name, 0.0, least)._replace(passed=False, note=note))
                 continue
-            value = metrics["accuracy"]
-            found.append(_check("accuracy", name, value, least))
+            value = metrics[metric]
+            found.append(_check(metric, name, value, least))
             if limit.threshold.HasField("change_threshold"):
-                change = value - _metrics(_load(evaluation, BASELINE), name)["accuracy"]
-                found.append(_check("accuracy_change", name, change, limit.threshold.change_threshold.absolute.value))
+                change = value - _metrics(_load(evaluation, BASELINE), name)[metric]
+                least = limit.threshold.change_threshold.absolute.value
+                found.append(_check(f"{metric}_change", name, change, least))
     if (answered := _read_served(evaluation)) is not None:
         share = answered.equal / answered.asked
         found.append(Check("served", "overall", share, 1.0, answered.passed, answered.problem))

@@ -39,7 +39,7 @@ from components.report.component import HtmlReport
 from components.trainer import run_fn
 from modeling import signatures as serving_module
 from modeling.model_assets import ModelAssets
-from pipeline.config import TrainerConfig
+from pipeline.config import GateConfig, TrainerConfig
 
 IMAGE_SIZE = 32
 
@@ -176,7 +176,7 @@ def evaluate(
     _beam(evaluator.Executor, directory).Do(
         {"examples": [examples], "model": [model], "baseline_model": [baseline] if baseline else []},
         {"evaluation": [evaluation], "blessing": [blessing]},
-        {"min_accuracy": 0.5, "max_accuracy_drop": 0.0, "slices": {}, **changes},
+        {**GateConfig(min_accuracy=0.5).model_dump(), **changes},
     )
     return evaluation, blessing
 
