@@ -1,1 +1,1 @@
-"""What any module may use, a subject a module. Knows neither steps nor models nor pictures."""
+"""Modules that every package may use, one subject each. They know nothing of steps, models or pictures."""

@@ -1,1 +1,1 @@
-"""The steps, a folder each, named as in the DAG: `component` says what a step takes and gives, `executor` does it."""
+"""The steps, one folder each, named as in the graph: `component` declares inputs and outputs, `executor` works."""

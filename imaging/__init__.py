@@ -1,4 +1,4 @@
-"""Pictures as bytes and pixels: what opens, measures, compares and re-encodes them, and knows no step.
+"""Pictures as bytes and pixels: opening, measuring, comparing and re-encoding them. Knows no step.
 
-`opening` and `tags` keep hostile files cheap; `normalising` makes of the others what every step can decode.
+`opening` and `tags` bound the cost of hostile files; `normalising` converts all others to what every step can decode.
 """

@@ -1,1 +1,1 @@
-"""What several steps know of models: how they are made, exported, asked and judged. Knows no step."""
+"""What several steps need for models: how they are built, exported, queried and evaluated. Knows no step."""

@@ -1,5 +1,5 @@
 """Predictions for a folder of pictures without classes.
 
-`inputs` finds the files, `records` says what is stored of each, `executor` predicts them over Beam, and `driver` lets
-the cache know the pictures by their content.
+`inputs` finds the files, `records` defines what is stored for each, `executor` predicts them with Beam, and `driver`
+adds a hash of the pictures to the cache key.
 """

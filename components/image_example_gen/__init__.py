@@ -1,6 +1,6 @@
-"""Folders of pictures in, examples out; nothing is dropped in silence.
+"""ImageExampleGen: turns folders of pictures into examples; nothing is dropped silently.
 
-`layout` finds the files, `imaging.normalising` judges each, `plan` decides what becomes of all of them, `leakage` lists
-held-out pictures that are like training pictures, `reports` tells what was not used, `executor` runs these over Beam,
-and `driver` lets the cache know the pictures by their content.
+`layout` finds the files, `imaging.normalising` examines each one, `plan` decides what happens to all of them, `leakage`
+lists held-out pictures that resemble training pictures, `reports` lists what was not used, `executor` runs these with
+Beam, and `driver` adds a hash of the pictures to the cache key.
 """

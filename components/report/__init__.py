@@ -1,7 +1,7 @@
-"""Report: what a run did, as one page that people open.
+"""Report: one page about a run.
 
-`executor` gathers what the steps before it left, `numbers` measures, `charts` draws, `gallery` chooses pictures and
-shows where the model looked, `data_section` tells of the data, and `page` puts it all into `report.html.j2`.
+`executor` collects what the steps before it wrote, `numbers` computes, `charts` draws, `gallery` chooses pictures and
+makes their saliency maps, `data_section` describes the data, and `page` renders everything with `report.html.j2`.
 """
 
 FILE_NAME = "report.html"

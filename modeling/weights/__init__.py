@@ -1,4 +1,4 @@
-"""Where a backbone's weights come from: ImageNet, a file of the user's, or nowhere ("random").
+"""Where a backbone's weights come from: ImageNet, a user's file, or nowhere ("random").
 
 Only `load_into` imports TensorFlow.
 """

@@ -1,6 +1,6 @@
 """The typed configuration: YAML and command-line overrides in, one frozen `Config` or one-line errors out.
 
-Imports nothing heavy: a mistake in a configuration is told before TensorFlow is loaded.
+Imports nothing heavy, so that a mistake in a configuration is reported before TensorFlow is loaded.
 """
 
 from pipeline.config.dialect import to_text

@@ -1,1 +1,1 @@
-"""What runs steps on this machine and keeps runs apart: the launcher, the metadata store, locks, faults."""
+"""What runs steps on this machine and keeps runs apart: launcher, metadata store, locks, faults."""

@@ -1,1 +1,1 @@
-"""The pipeline on Kubeflow Pipelines: one container a step, each of which runs `pipeline.run_node`."""
+"""The pipeline on Kubeflow Pipelines: one container per step, each of which runs `pipeline.run_node`."""

