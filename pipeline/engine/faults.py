@@ -7,7 +7,7 @@ import re
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from common.errors import UserError
@@ -135,16 +135,22 @@ def _reason(words: str, output: Path) -> str:
 
 def _disks(words: str, output: Path) -> str:
     """The file systems of the files that an error names; where it names none, those a run writes to that are full."""
-    named = [os.path.dirname(before or after) for before, after in _FULL_AT.findall(words)]
+    places = _by_device([str(output), os.environ.get("TMPDIR") or "/tmp", os.path.expanduser("~")])
+    named = _by_device(os.path.dirname(before or after) for before, after in _FULL_AT.findall(words))
+    # By a folder that the user knows, if one is there. What was to be written may be gone by now, or have met a quota.
+    full = [places.get(device, path) for device, path in named.items()] or [*filter(_is_full, places.values())]
+    return " or ".join(f"{path!r} ({_free(path)} free now)" for path in full or places.values())
+
+
+def _by_device(places: Iterable[str]) -> dict[int, str]:
+    """The first folder on each file system; for what is not there, the folder that it would be in."""
     devices: dict[int, str] = {}
-    for place in named or (str(output), os.environ.get("TMPDIR") or "/tmp", os.path.expanduser("~")):
+    for place in places:
         path = os.path.abspath(place)
         while not os.path.exists(path):
             path = os.path.dirname(path)
         devices.setdefault(os.stat(path).st_dev, path)
-    # What was to be written may be gone by now, or have reached a quota.
-    full = [path for path in devices.values() if _is_full(path)] or devices.values()
-    return " or ".join(f"{path!r} ({_free(path)} free now)" for path in full)
+    return devices
 
 
 def _is_full(path: str) -> bool:
