@@ -1,4 +1,4 @@
-"""The errors that a user can cause and mend; each is told in one line, without a traceback."""
+"""The errors that a user can cause and correct; each is reported in one line, without a traceback."""
 
 
 class UserError(Exception):

@@ -1,7 +1,7 @@
-"""What a step tells of itself to whoever schedules and shows it, known without TFX.
+"""What a step declares about itself for schedulers and displays, readable without importing TFX.
 
-A step that has anything to tell does so in `facts.py` beside its executor, which does not import it: facts are no part
-of the code that the cache knows.
+The facts are in `facts.py` beside the step's executor, which does not import them: they are no part of the code in the
+cache key.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""The folder of published models, a folder a version: each appears there in one step, whole.
+"""The folder of published models, one folder per version: each version appears there atomically.
 
 Standard library only. Local folders only: object stores have no rename of a folder.
 """

@@ -43,7 +43,7 @@ def create_pipeline(
       config: what a person may choose; with an absolute path for `infer`, as steps may run in other processes.
       data: folder of the pictures.
       pipeline_root: where the steps' outputs go.
-      serving: where blessed models are published, a folder a version.
+      serving: where blessed models are published, one folder per version.
       metadata: the metadata store.
     """
     example_gen = ImageExampleGen(data=data, **config.ingest.model_dump())

@@ -1,6 +1,6 @@
 """What the command line of `pipeline.predict` names: the files of pictures, and the model's folder.
 
-Imports nothing heavy: a mistake is told before TensorFlow is loaded.
+Imports nothing heavy: a mistake is reported before TensorFlow is loaded.
 """
 
 import codecs

@@ -1,4 +1,4 @@
-"""What a run shows: a line a step, a bar in the long ones; everything else goes to a log file.
+"""What a run shows: one line per step, a bar in the long ones; everything else goes to a log file.
 
 Neither can end a run: what a full disk, a closed pipe or a closed terminal does not take is dropped.
 """

@@ -1,4 +1,4 @@
-"""The steps that the pipeline may have, as the folders of `components` name them, and what each tells of itself.
+"""The steps that the pipeline may have, named by the folders of `components`, and what each declares about itself.
 
 Imports no TFX, so that a command line can refuse an unknown step at once.
 """

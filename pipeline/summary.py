@@ -49,7 +49,7 @@ class Summary(NamedTuple):
       blessed: whether the gate let the model pass.
       pushed_to: folder of the published version; None where nothing was published.
       metrics: accuracy and loss by split; train and eval as training saw them, test through the serving signature.
-      gate: a row a threshold: metric, slice, value, threshold, passed, note.
+      gate: one row per threshold: metric, slice, value, threshold, passed, note.
       baseline_note: why the last blessed model was not compared with; empty where it was or there is none.
       files: what became of the files.
       steps: name, state and seconds of each step.

@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 class Executor(base_beam_executor.BaseBeamExecutor):
     """Fills an InferenceResult artifact.
 
-    `predictions.csv` has a row a file found, in the order of `inputs.find`, as `modeling.prediction_formats` writes
+    `predictions.csv` has one row per file, in the order of `inputs.find`, as `modeling.prediction_formats` writes
     them, with paths relative to the folder; `predictions-*-of-*.tfrecord` hold the same as `records` describes. Custom
     properties: the numbers of files found, predicted and failed, which add up; the model's folder; and 1 for
     `is_candidate` where that is this run's model. Where no model is blessed, nothing is written and the model is empty.

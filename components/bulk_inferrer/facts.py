@@ -1,4 +1,4 @@
-"""What BulkInferrer tells of itself."""
+"""What BulkInferrer declares about itself for schedulers and displays."""
 
 from typing import TYPE_CHECKING
 

@@ -28,7 +28,7 @@ def extractors(eval_shared_model: Any, eval_config: Any, tensor_adapter_config: 
 
 
 class _Keep(beam.PTransform):
-    """Writes a row an example and hands the extracts on as they are."""
+    """Writes one row per example and passes the extracts on unchanged."""
 
     def __init__(self, prefix: str) -> None:
         super().__init__()

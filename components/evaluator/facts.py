@@ -1,4 +1,4 @@
-"""What Evaluator tells of itself."""
+"""What Evaluator declares about itself for schedulers and displays."""
 
 import re
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ def _confusions(artifacts: "Artifacts") -> tuple[list[str], Any]:
 
 
 def _gate(artifacts: "Artifacts") -> str:
-    """The verdict and a row a threshold; class names are strangers' text."""
+    """The verdict and one row per threshold; class names are untrusted text."""
     from modeling import evaluations
     from modeling.evaluations import BASELINE_NOTE
 

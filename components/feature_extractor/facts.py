@@ -1,4 +1,4 @@
-"""What FeatureExtractor tells of itself."""
+"""What FeatureExtractor declares about itself for schedulers and displays."""
 
 from common.step_facts import StepFacts
 

@@ -1,4 +1,4 @@
-"""What ImageExampleGen tells of itself."""
+"""What ImageExampleGen declares about itself for schedulers and displays."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What Pusher tells of itself."""
+"""What Pusher declares about itself for schedulers and displays."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What Report tells of itself."""
+"""What Report declares about itself for schedulers and displays."""
 
 import os
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What Trainer tells of itself."""
+"""What Trainer declares about itself for schedulers and displays."""
 
 from typing import TYPE_CHECKING
 

@@ -86,7 +86,7 @@ class Run:
         self._history += history
 
     def finish(self) -> None:
-        """Writes history.csv, a row an epoch, and puts the TensorBoard logs beside it."""
+        """Writes history.csv, one row per epoch, and puts the TensorBoard logs beside it."""
         with tf.io.gfile.GFile(os.path.join(self._directory, "history.csv"), "w") as file:
             writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
             writer.writeheader()

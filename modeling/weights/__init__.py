@@ -37,9 +37,9 @@ def fingerprint(weights: str, backbone_name: str) -> str:
 
 
 def check(weights: str) -> None:
-    """Tells a missing, truncated or wrong kind of file in a fraction of a second.
+    """Detects a missing, truncated or wrong kind of file in a fraction of a second.
 
-    Whether the weights fit the backbone shows in `load_into` alone.
+    Only `load_into` finds out whether the weights fit the backbone.
 
     Args:
       weights: as in `fingerprint`.

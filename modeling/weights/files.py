@@ -106,7 +106,7 @@ def _packed_weights(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 
 
 def _copy(source: h5py.File, target: h5py.File, layers: list[str], mismatch: str) -> None:
-    """Copies each dataset of `target` from `source`; goes by layer, so that the first misfit is told."""
+    """Copies each dataset of `target` from `source`; goes by layer, so that the first mismatch is reported."""
     owners = {}
 
     def visit(path: str, node: h5py.Group | h5py.Dataset) -> None:

@@ -50,7 +50,7 @@ def load(
       elsewhere: whether the configuration is for another machine; its paths are then left as they are.
 
     Raises:
-      UserError: the file cannot be read, or a key or value is not allowed; one line a problem.
+      UserError: the file cannot be read, or a key or value is not allowed; one line per problem.
     """
     file = DEFAULT_FILE if path is None else _file(Path(path))
     changes = [_parse_override(text) for text in overrides]
@@ -70,7 +70,7 @@ def of_values(values: Mapping[str, Any], overrides: Sequence[str] = (), *, elsew
       elsewhere: as in `load`.
 
     Raises:
-      UserError: a key or a value is not allowed; one line a problem.
+      UserError: a key or a value is not allowed; one line per problem.
     """
     types = {key.name: key.type for key in leaf_keys()}
     changes = []

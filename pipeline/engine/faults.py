@@ -1,4 +1,4 @@
-"""What goes wrong with the place that a run writes to, told in one line."""
+"""Faults of the place that a run writes to, each reported in one line."""
 
 import contextlib
 import errno
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from common.errors import UserError
 
-# By their words: Beam and the metadata store pass no more than these on.
+# By their messages: Beam and the metadata store preserve nothing else.
 _FULL = re.compile("No space left on device|Disk quota exceeded|database or disk is full")
 # As TensorFlow and Python name the file that could not be written.
 _FULL_AT = re.compile(rf"(?:^|\s)(/[^;\n]*); (?:{_FULL.pattern})|(?:{_FULL.pattern}): (?:'.*' -> )?'(/[^'\n]*)'", re.M)

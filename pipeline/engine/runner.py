@@ -1,4 +1,4 @@
-"""LocalDagRunner, told step by step, and honest about steps that did not run."""
+"""A LocalDagRunner that reports each step, and fails if one did not run."""
 
 import datetime
 import time
@@ -39,7 +39,7 @@ class Step(NamedTuple):
 
 
 class Watcher(Protocol):
-    """Who is told how a run goes."""
+    """Follows the progress of a run."""
 
     def running(self, name: str) -> AbstractContextManager[None]:
         """Holds while a step runs."""
@@ -68,7 +68,7 @@ class StepRunner(LocalDagRunner):
         """Starts without steps.
 
         Args:
-          watcher: is told of each step.
+          watcher: is notified of each step.
           is_interrupted: whether the run shall end; asked after each step.
         """
         super().__init__()

@@ -38,8 +38,8 @@ class Views(NamedTuple):
     Attributes:
       classes: class names by class id, escaped; none where the model is gone.
       slicing: metrics, a view a slicing spec, for tfma-nb-slicing-metrics.
-      comparisons: candidate and baseline, a view a slice, for tfma-nb-time-series; none without a baseline.
-      plots: such as the confusion matrix, a view a slice and plot, for tfma-nb-plot.
+      comparisons: candidate and baseline, one view per slice, for tfma-nb-time-series; none without a baseline.
+      plots: such as the confusion matrix, one view per slice and plot, for tfma-nb-plot.
     """
 
     classes: list[str]

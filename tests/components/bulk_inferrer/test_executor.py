@@ -1,4 +1,4 @@
-"""The step's work on real files: the command's predictions, a row a file, and what is kept of a killed attempt."""
+"""The step's work on real files: the command's predictions, one row per file, and what is kept of a killed attempt."""
 
 import csv
 import io
