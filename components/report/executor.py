@@ -51,11 +51,12 @@ def _page(inputs: dict[str, types.Artifact], configuration: str, step_seconds: d
     examples, evaluation, model_run = inputs["examples"], inputs["evaluation"], inputs["model_run"].uri
     classes = read_labels(examples.uri)
     info = FeaturesInfo.read(inputs["features"].uri)
-    said = probabilities.read(evaluation.uri)
-    is_right = said.probabilities.argmax(axis=1) == said.labels
-    comparison = None if said.baseline is None else numbers.compare(said.labels, said.probabilities, said.baseline)
-    class_rows = numbers.class_rows(said.labels, said.probabilities)
-    pictures = gallery.choose(said, is_right, comparison)
+    predictions = probabilities.read(evaluation.uri)
+    is_right = predictions.probabilities.argmax(axis=1) == predictions.labels
+    baseline = predictions.baseline
+    comparison = None if baseline is None else numbers.compare(predictions.labels, predictions.probabilities, baseline)
+    class_rows = numbers.class_rows(predictions.labels, predictions.probabilities)
+    pictures = gallery.choose(predictions, is_right, comparison)
     photos = album.find(examples.uri, TEST, {sha256 for chosen in pictures for sha256 in chosen.sha256s})
     saliency = Saliency(_classifier(inputs["model"].uri), info.backbone)
     counts = data_section.read_counts(inputs["statistics"])
@@ -78,9 +79,9 @@ def _page(inputs: dict[str, types.Artifact], configuration: str, step_seconds: d
             rows=class_rows,
             counts=counts[CLASS_NAME],
         ),
-        scores=_scores(said, is_right, class_rows, classes),
+        scores=_scores(predictions, is_right, class_rows, classes),
         slices=_worst_first(evaluations.slices(evaluation.uri)),
-        pictures=gallery.hang(pictures, photos, said, classes, saliency, info.image_size),
+        pictures=gallery.hang(pictures, photos, predictions, classes, saliency, info.image_size),
         data=Data(
             files=data_section.read_files(examples),
             by_class=data_section.chart(counts[CLASS_NAME], "Pictures of each class"),
@@ -98,15 +99,15 @@ def _page(inputs: dict[str, types.Artifact], configuration: str, step_seconds: d
 
 
 def _scores(
-    said: probabilities.Predictions, is_right: numbers.Bools, rows: list[numbers.ClassRow], classes: list[str]
+    predictions: probabilities.Predictions, is_right: numbers.Bools, rows: list[numbers.ClassRow], classes: list[str]
 ) -> Scores:
-    values = said.probabilities.max(axis=1)
+    values = predictions.probabilities.max(axis=1)
     calibration = numbers.calibration(values, is_right)
     return Scores(
         calibration=calibration,
         reliability=charts.reliability(calibration),
         distribution=charts.scores(values, is_right),
-        precision_recall=charts.precision_recall(_curves(said, rows), classes),
+        precision_recall=charts.precision_recall(_curves(predictions, rows), classes),
     )
 
 
@@ -125,12 +126,14 @@ def _history(model_run: str) -> list[charts.Epoch]:
     return [charts.Epoch(**{key: kind(row[key]) for key, kind in types_of.items()}) for row in rows]
 
 
-def _curves(said: probabilities.Predictions, rows: list[numbers.ClassRow]) -> list[numbers.Curve]:
+def _curves(predictions: probabilities.Predictions, rows: list[numbers.ClassRow]) -> list[numbers.Curve]:
     """Those of the classes with the least average precision, if there are too many."""
     tested = [row for row in rows if row.recall.whole]
     worst = sorted(tested, key=lambda row: row.average_precision)[: page.MAX_CURVES]
     chosen = sorted(row.class_id for row in worst)
-    return [numbers.precision_recall_curve(said.labels, said.probabilities, class_id) for class_id in chosen]
+    return [
+        numbers.precision_recall_curve(predictions.labels, predictions.probabilities, class_id) for class_id in chosen
+    ]
 
 
 def _worst_first(found: list[evaluations.Slice]) -> list[tuple[evaluations.Slice, numbers.Share]]:

@@ -54,29 +54,31 @@ class Frame(NamedTuple):
     saliency: str
 
 
-def choose(said: Predictions, is_right: npt.NDArray[np.bool_], comparison: numbers.Comparison | None) -> list[Chosen]:
+def choose(
+    predictions: Predictions, is_right: npt.NDArray[np.bool_], comparison: numbers.Comparison | None
+) -> list[Chosen]:
     """The surest mistakes, some right ones of each class, and those that changed sides since the last blessed model.
 
     Args:
-      said: the predictions.
+      predictions: those of the test pictures.
       is_right: bool [pictures], whether the candidate is.
       comparison: with the baseline, if any.
     """
-    scores = said.probabilities.max(axis=1)
+    scores = predictions.probabilities.max(axis=1)
     found = {
         MISTAKES: numbers.surest(np.flatnonzero(~is_right), scores, _MOST[MISTAKES]),
-        RIGHT: numbers.in_turn(np.flatnonzero(is_right), said.labels, _MOST[RIGHT]),
+        RIGHT: numbers.in_turn(np.flatnonzero(is_right), predictions.labels, _MOST[RIGHT]),
     }
     if comparison is not None:
         found[GAINED] = numbers.surest(comparison.gained, scores, _MOST[GAINED])
         found[LOST] = numbers.surest(comparison.lost, scores, _MOST[LOST])
-    return [Chosen(wall, places, [said.sha256s[place] for place in places]) for wall, places in found.items()]
+    return [Chosen(wall, places, [predictions.sha256s[place] for place in places]) for wall, places in found.items()]
 
 
 def hang(
     chosen: list[Chosen],
     photos: Mapping[str, Photo],
-    said: Predictions,
+    predictions: Predictions,
     classes: list[str],
     saliency: Saliency,
     image_size: int,
@@ -86,13 +88,13 @@ def hang(
     Args:
       chosen: as `choose` returns them.
       photos: at least these pictures, by hash.
-      said: the predictions.
+      predictions: those of the test pictures.
       classes: names by class id.
       saliency: of the candidate; mistakes are shown with it.
       image_size: side of the model's pictures in pixels.
     """
-    predicted = said.probabilities.argmax(axis=1)
-    before = None if said.baseline is None else said.baseline.argmax(axis=1)
+    predicted = predictions.probabilities.argmax(axis=1)
+    before = None if predictions.baseline is None else predictions.baseline.argmax(axis=1)
     walls: dict[str, list[Frame]] = {}
     for one in chosen:
         shown = [photos[sha256] for sha256 in one.sha256s]
@@ -100,9 +102,9 @@ def hang(
         walls[one.wall] = [
             Frame(
                 file_name=photo.file_name,
-                label=classes[said.labels[place]],
+                label=classes[predictions.labels[place]],
                 predicted=classes[predicted[place]],
-                score=float(said.probabilities[place].max()),
+                score=float(predictions.probabilities[place].max()),
                 before="" if before is None else classes[before[place]],
                 picture=looked[row][0] if looked else photo.uri,
                 saliency=looked[row][1] if looked else "",
