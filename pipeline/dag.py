@@ -94,7 +94,13 @@ def create_pipeline(
     choice = {"model": models, "model_blessing": blessings, CANDIDATE: model}
     resolver = Resolver(strategy_class=LatestOtherBlessedModel, **choice).with_id("LatestBlessedModel")
     baseline = resolver.outputs["model"]
-    evaluator = Evaluator(examples=examples, model=model, baseline_model=baseline, **config.gate.model_dump())
+    evaluator = Evaluator(
+        examples=examples,
+        model=model,
+        baseline_model=baseline,
+        baseline_blessing=resolver.outputs["model_blessing"],
+        **config.gate.model_dump(),
+    )
     evaluation, blessing = evaluator.outputs["evaluation"], evaluator.outputs["blessing"]
     folder = pusher_pb2.PushDestination.Filesystem(base_directory=serving)
     destination = pusher_pb2.PushDestination(filesystem=folder)

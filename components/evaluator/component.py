@@ -23,6 +23,8 @@ class EvaluatorSpec(ComponentSpec):
         "model": ChannelParameter(type=Model),
         # The last blessed model, if any. One of other classes is not compared with.
         "baseline_model": ChannelParameter(type=Model, optional=True),
+        # Its blessing, which says where the model was if its files are gone.
+        "baseline_blessing": ChannelParameter(type=ModelBlessing, optional=True),
     }
     PARAMETERS = {
         # Least accuracy on the whole test split, 0 to 1.
