@@ -15,6 +15,8 @@ import pytest
 import steps
 import tensorflow as tf
 
+from common import example_records
+
 if TYPE_CHECKING:
     from tfx.types.standard_artifacts import Examples, Model
 
@@ -70,7 +72,7 @@ def test_java_gets_what_python_gets(
     client: list[str], model: "Model", examples: "Examples", tmp_path: Path, signature: str, count: int
 ) -> None:
     asked = (steps.read(examples, "test") * 2)[:count]
-    serialized = [example.SerializeToString() for example in asked]
+    serialized = [example_records.encode(example) for example in asked]
     contents = steps.images(asked) if signature == "serving_default" else serialized
     serve = steps.serving(model).signatures[signature]
     (name,) = serve.structured_input_signature[1]

@@ -10,6 +10,8 @@ import pytest
 import steps
 import tensorflow as tf
 
+from common import example_records
+
 if TYPE_CHECKING:
     from tfx.types.standard_artifacts import Examples, Model
 
@@ -40,7 +42,7 @@ def test_a_converted_signature_gives_what_the_model_gives(
     assert done.returncode == 0, done.stderr
 
     asked = steps.read(examples, "test")[:10]
-    serialized = [example.SerializeToString() for example in asked]
+    serialized = [example_records.encode(example) for example in asked]
     contents = steps.images(asked) if signature == "serving_default" else serialized
     serve = steps.serving(model).signatures[signature]
     (name,) = serve.structured_input_signature[1]
