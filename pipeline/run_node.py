@@ -101,6 +101,8 @@ def _start(options: argparse.Namespace) -> int:
             faults.raise_if_known(error, Path(options.pipeline_root), f"{options.node} failed: ")
             traceback.print_exc()
         raise faults.FaultError(f"{options.node} failed: {error}") from error
+    finally:
+        progress.listen(None)
     return DONE
 
 
