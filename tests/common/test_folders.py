@@ -10,9 +10,9 @@ from common.folders import check_no_pattern
 def test_an_output_folder_that_would_be_read_as_a_pattern_is_told(name: str) -> None:
     sign = next(sign for sign in name if sign in "[*?\\")
     with pytest.raises(UserError) as error:
-        check_no_pattern("--output", f"/work/{name}")
+        check_no_pattern("--output", f"/srv/{name}")
     assert str(error.value) == (
-        f"--output: {f'/work/{name}'!r} has a {sign!r}, which TensorFlow takes for part of a pattern of names; "
+        f"--output: {f'/srv/{name}'!r} has a {sign!r}, which TensorFlow takes for part of a pattern of names; "
         f"expected a path without any of [ * ? \\"
     )
 
