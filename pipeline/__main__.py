@@ -40,7 +40,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
         prog=program,
         usage="%(prog)s [--help] [--version] COMMAND ...",
         description="From a folder of pictures to a gated, published image classifier.",
-        epilog=f"commands:\n{lines}\n\n'{program} COMMAND --help' tells a command's arguments and exit codes.",
+        epilog=f"commands:\n{lines}\n\n'{program} COMMAND --help' lists the arguments and exit codes of a command.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"image-classification-pipeline {__version__}")

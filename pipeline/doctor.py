@@ -163,7 +163,7 @@ COMMAND = Command(
     doc=__doc__,
     add_arguments=_add_arguments,
     run=_examine,
-    codes={DONE: "nothing is wrong", UNHEALTHY: "something is, a line each", BAD_INPUT: "bad usage"},
+    codes={DONE: "nothing is wrong", UNHEALTHY: "something is, with one line for each problem", BAD_INPUT: "bad usage"},
 )
 main = COMMAND.main
 

@@ -1,4 +1,4 @@
-"""Publishes a model of an earlier release anew, for TensorFlow Serving.
+"""Publishes a model of an earlier release again, for TensorFlow Serving.
 
     python -m pipeline.export_again DIR
 

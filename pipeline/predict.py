@@ -30,7 +30,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         nargs="+",
         help="a file; a folder, of which every file at any depth counts but hidden ones; a quoted pattern such as "
-        "'pictures/**/*.jpg'; or -: reads paths of files from standard input, one a line or each ended by a NUL. "
+        "'pictures/**/*.jpg'; or -: reads paths of files from standard input, one per line or each ended by a NUL. "
         "A file gets one row, however many arguments lead to it; a list from standard input gets a row a line",
     )
     parser.add_argument(
@@ -121,7 +121,7 @@ COMMAND = Command(
     run=_start,
     codes={
         DONE: "all predicted",
-        INCOMPLETE: "some file could not be, its row says why",
+        INCOMPLETE: "some files could not be, and their rows say why",
         BAD_INPUT: "bad usage or model, or no file",
     },
     leaves_threads=True,  # the model's would finish its batch

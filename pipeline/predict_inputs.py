@@ -37,7 +37,7 @@ def find_files(paths: Iterable[str], stdin: BinaryIO) -> list[File]:
     for path in paths:
         files += _listed(stdin) if path == STDIN else _unseen(_named(path), seen)
     if not files:
-        raise UserError("standard input: got no path, expected one a line")
+        raise UserError("standard input: got no path, expected one per line")
     if all(file.problem for file in files):
         raise UserError(f"{files[0].path!r}: {files[0].problem}; expected pictures or folders of them")
     return files

@@ -1,4 +1,4 @@
-"""Writes report.html anew from what the last finished run left.
+"""Writes report.html again from the last finished run.
 
     python -m pipeline.report --output DIR
 

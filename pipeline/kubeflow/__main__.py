@@ -19,8 +19,11 @@ def _run(options: argparse.Namespace) -> int:
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    _add_compile(commands.add_parser("compile", help="write the file that Kubeflow Pipelines runs"))
-    _add_submit(commands.add_parser("submit", help="start a run of that file"))
+    for name, purpose, add in (
+        ("compile", "write the file that Kubeflow Pipelines runs", _add_compile),
+        ("submit", "start a run of that file", _add_submit),
+    ):
+        add(commands.add_parser(name, help=purpose, description=purpose, epilog=parser.epilog))
 
 
 def _add_compile(parser: argparse.ArgumentParser) -> None:

@@ -111,9 +111,11 @@ def changes(defaults: Mapping[str, Any], config: configuration.Config) -> dict[s
       config: the settings of the run.
 
     Raises:
-      UserError: a setting that differs is no parameter of the pipeline.
+      UserError: a setting that differs is no parameter of the pipeline, or would need another step.
     """
     before = configuration.of_values(defaults, elsewhere=True)
+    if (before.infer is None) != (config.infer is None):
+        raise UserError("infer: whether a step predicts is decided by `compile`, expected --set infer=... there")
     names = [key.name for key in configuration.leaf_keys()]
     changed = [name for name in names if configuration.get(config, name) != configuration.get(before, name)]
     for name in changed:

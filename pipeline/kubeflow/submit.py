@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,7 +41,9 @@ def submit(
     except kfp_server_api.ApiException as error:
         raise UserError(f"--host: {host!r} refused the run: {error.status} {_message(error)}") from error
     except (HTTPError, ValueError) as error:
-        raise UserError(f"--host: {host!r} did not start the run: {error}") from error
+        # The innermost reason; in older releases of urllib3 it begins with the address of an object.
+        reason = re.sub("^<[^>]*>: ", "", str(getattr(error, "reason", error)))
+        raise UserError(f"--host: {host!r} did not start the run: {reason}") from error
     if not run.run_id:  # the client takes any page for an answer
         raise UserError(
             f"--host: {host!r} does not answer as Kubeflow Pipelines does; expected its address, "

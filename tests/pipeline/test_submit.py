@@ -94,7 +94,7 @@ def test_a_run_is_started_with_the_file_s_own_settings(server: Server, capfd: py
             ["trainer.fine_tune_at=100", "backbone.name=ResNet50"],
             {"trainer_fine_tune_at": "100", "backbone_name": "ResNet50"},
         ),
-        (["infer=null", "data=/mnt/other"], {"infer": "null", "data": "/mnt/other"}),
+        (["infer=/mnt/new", "data=/mnt/other"], {"infer": "/mnt/new", "data": "/mnt/other"}),
     ],
 )
 def test_settings_change_the_file_s(server: Server, settings: list[str], parameters: dict[str, Any]) -> None:
@@ -194,11 +194,32 @@ def test_a_refusal_is_shown_in_the_server_s_words(
     assert capfd.readouterr().err == f"error: --host: '{server.address}' refused the run: {told}\n"
 
 
+@pytest.mark.parametrize("command", ["compile", "submit"])
+def test_help_of_each_subcommand_lists_the_exit_codes(command: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    assert "Exit codes: 0 done; 2 bad input or configuration" in " ".join(capfd.readouterr().out.split())
+
+
+@pytest.mark.parametrize(("before", "setting"), [("/mnt/unlabelled", "infer=null"), ("null", "infer=/mnt/new")])
+def test_a_run_cannot_gain_or_lose_the_step_that_predicts(
+    server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str], before: str, setting: str
+) -> None:
+    file = tmp_path / "compiled.yaml"
+    file.write_text(COMPILED.read_text().replace("defaultValue: /mnt/unlabelled", f"defaultValue: '{before}'"))
+    assert _submit(server, f"--set={setting}", file=file) == 2
+    assert not server.requests
+    assert capfd.readouterr().err == (
+        "error: infer: whether a step predicts is decided by `compile`, expected --set infer=... there\n"
+    )
+
+
 @pytest.mark.parametrize("host", ["http://127.0.0.1:9", "two words", "http://[::1"])
 def test_a_server_that_is_not_there_is_told(host: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["submit", str(COMPILED), "--host", host]) == 2
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith(f"error: --host: {host!r} did not start the run: ")
+    assert "object at 0x" not in line
 
 
 def test_a_sign_in_page_is_no_answer(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
