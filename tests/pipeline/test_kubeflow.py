@@ -294,7 +294,7 @@ def test_bad_input_is_told_without_tensorflow_or_kfp() -> None:
 
 
 def test_the_sdk_is_asked_for_in_one_line_where_it_is_not_installed(
-    compiled: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    compiled: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installed = importlib.metadata.version
 
@@ -304,7 +304,7 @@ def test_the_sdk_is_asked_for_in_one_line_where_it_is_not_installed(
         return installed(package)
 
     monkeypatch.setattr(importlib.metadata, "version", version)
-    minimal = [f"{key}={text}" for key, text in _MINIMAL.items()]
+    minimal = [f"{key}={text}" for key, text in {**_MINIMAL, "--output": tmp_path / "pipeline.yaml"}.items()]
     for arguments in (["compile", *minimal], ["submit", str(compiled), "--host=http://127.0.0.1:9"]):
         assert main(arguments) == 2
         assert capfd.readouterr().err == (
