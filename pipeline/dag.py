@@ -2,6 +2,7 @@
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.components import StatisticsGen, Trainer, Transform
+from tfx.dsl.components.base import base_node
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2
@@ -34,7 +35,7 @@ def create_pipeline(
     *,
     data: str,
     pipeline_root: str,
-    serving: str,
+    serving: str | None,
     metadata: metadata_store_pb2.ConnectionConfig,
 ) -> Pipeline:
     """From a folder of pictures to a published model.
@@ -43,7 +44,8 @@ def create_pipeline(
       config: what a person may choose; with an absolute path for `infer`, as steps may run in other processes.
       data: folder of the pictures.
       pipeline_root: where the steps' outputs go.
-      serving: where blessed models are published, one folder per version.
+      serving: where blessed models are published, one folder per version. None for a pipeline that ends with Evaluator,
+        where only the thresholds count and not the last blessed model.
       metadata: the metadata store.
     """
     example_gen = ImageExampleGen(data=data, **config.ingest.model_dump())
@@ -90,6 +92,11 @@ def create_pipeline(
     trainer = Trainer(examples=features, transform_graph=graph, run_fn=run_fn, custom_config=custom_config)
     model = trainer.outputs["model"]
 
+    steps = [example_gen, schema_gen, statistics_gen, example_validator, transform, feature_extractor, trainer]
+    if serving is None:
+        steps.append(Evaluator(examples=examples, model=model, **config.gate.model_dump()))
+        return _pipeline(steps, pipeline_root, metadata)
+
     models, blessings = Channel(type=standard_artifacts.Model), Channel(type=standard_artifacts.ModelBlessing)
     choice = {"model": models, "model_blessing": blessings, CANDIDATE: model}
     resolver = Resolver(strategy_class=LatestOtherBlessedModel, **choice).with_id("LatestBlessedModel")
@@ -116,15 +123,19 @@ def create_pipeline(
         # What the model does not depend on is no reason to write the page again.
         configuration=to_yaml(config, without=("output", "infer")),
     )
-
-    steps = [example_gen, schema_gen, statistics_gen, example_validator, transform, feature_extractor]
-    steps += [trainer, resolver, evaluator, pusher, report]
+    steps += [resolver, evaluator, pusher, report]
     if config.infer is not None:
         chosen = {"model": model, "model_blessing": blessing, "baseline_model": baseline}
         bulk_inferrer = BulkInferrer(**chosen, data=config.infer)
         # A model that is good need not wait for the hours that this step may take.
         bulk_inferrer.add_upstream_node(pusher)
         steps.append(bulk_inferrer)
+    return _pipeline(steps, pipeline_root, metadata)
+
+
+def _pipeline(
+    steps: list[base_node.BaseNode], pipeline_root: str, metadata: metadata_store_pb2.ConnectionConfig
+) -> Pipeline:
     drivers.complete(steps)
     return Pipeline(
         pipeline_name=PIPELINE,

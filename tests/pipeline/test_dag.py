@@ -93,3 +93,12 @@ def test_what_the_settings_name_is_known_by_its_content(place: Place, step: str,
     (place.root / file).write_bytes(b"other")
     after = _driven(place.compiled, step)
     assert {key for key in after if after[key] != before[key]} == {parameter}
+
+
+def test_a_pipeline_that_publishes_nothing_ends_with_the_evaluation_and_knows_no_baseline() -> None:
+    store = metadata_store_pb2.ConnectionConfig()
+    pipeline = create_pipeline(
+        configuration.Config(infer="/new"), data="/data", pipeline_root="/", serving=None, metadata=store
+    )
+    assert [step.id for step in pipeline.components][-2:] == ["Trainer", "Evaluator"]
+    assert pipeline.components[-1].inputs.keys() == {"examples", "model"}

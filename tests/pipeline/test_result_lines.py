@@ -8,7 +8,8 @@ import pytest
 from common.examples import FileCounts
 from components.image_example_gen import layout
 from pipeline.config import BackboneConfig
-from pipeline.local_run import _show, _show_data, _show_size
+from pipeline.local_run import _show
+from pipeline.local_steps import show_data, show_size
 from pipeline.screen import Screen
 from pipeline.summary import Inference, Summary
 
@@ -40,11 +41,11 @@ def test_the_classes_and_what_is_ignored_are_told_at_the_start(
     for name in ("a\x1b[2J/1.png", "b/1.png", ".net/1.png", "b/.DS_Store"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    _show_data(layout.find(str(tmp_path)), Screen())
+    show_data(layout.find(str(tmp_path)), Screen())
     for index in range(100):
         (tmp_path / f"c{index:02d}").mkdir()
         (tmp_path / f"c{index:02d}" / "1.png").touch()
-    _show_data(layout.find(str(tmp_path)), Screen())
+    show_data(layout.find(str(tmp_path)), Screen())
     assert capfd.readouterr().out.splitlines() == [
         f"pictures   {tmp_path}",
         r"classes    2: a\u001b[2J, b",
@@ -66,7 +67,7 @@ def test_the_classes_and_what_is_ignored_are_told_at_the_start(
 def test_pictures_of_another_size_than_the_weights_know_are_told(
     backbone: dict[str, Any], lines: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    _show_size(BackboneConfig(**backbone), Screen())
+    show_size(BackboneConfig(**backbone), Screen())
     assert capfd.readouterr().out.splitlines() == lines
 
 

@@ -1,0 +1,207 @@
+"""What the commands share that run steps on this machine: the output folder, the log, the steps, how faults are told.
+
+Imports nothing heavy until `load`, so that what can be told before is told at once.
+"""
+
+import argparse
+import contextlib
+import datetime
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from common import escaping, fingerprint, folders, progress
+from common.errors import UserError
+from components.image_example_gen import layout
+from modeling import weights
+from modeling.backbone_names import BACKBONES
+from pipeline import config as configuration
+from pipeline import run_folders
+from pipeline.command import is_interrupted
+from pipeline.engine import faults, run_lock
+from pipeline.sample_data import write_sample
+from pipeline.screen import Screen, output_to
+
+if TYPE_CHECKING:
+    from pipeline.engine.runner import Step
+
+_LOGS, _PIPELINE = "logs", "pipeline"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares what decides a run: `config`, `data`, `output` and `set`, as `pipeline.config.load` takes them."""
+    parser.add_argument("--config", metavar="FILE", help=configuration.FILE_HELP)
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        help="pictures, as DIR/<class>/* or DIR/{train,eval,test}/<class>/*; default: a small sample",
+    )
+    parser.add_argument("--output", metavar="DIR", help="where everything goes; default: output")
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="changes one key, as in trainer.epochs=3"
+    )
+
+
+@contextlib.contextmanager
+def open_output(config: configuration.Config, output: Path, own: Collection[str]) -> Iterator[layout.Layout]:
+    """Keeps other commands out of an output folder, once steps can run there, until the block ends.
+
+    What needs neither TensorFlow nor much time comes first, and the lock before anything is written.
+
+    Args:
+      config: the settings.
+      output: made if missing; absolute, links resolved.
+      own: names of what the command writes there besides the steps' outputs, their metadata and the logs.
+
+    Yields:
+      What the data folder holds; that of the sample where the settings name none.
+
+    Raises:
+      UserError: the data or the output folder is not fit for this.
+      FaultError: the disk is full, or the metadata store cannot be used.
+    """
+    own = (*own, _LOGS, _PIPELINE, faults.METADATA_FILE)
+    folders.check_no_pattern("--output", str(output))
+    pictures = {setting: os.path.realpath(folder) for setting, folder in run_folders.of_pictures(config).items()}
+    run_folders.check_apart("--output", str(output), pictures, inside=own)
+    with faults.writing(output):
+        output.mkdir(parents=True, exist_ok=True)
+    with run_lock.hold(output):
+        with faults.writing(output):
+            _check_writable([output, *(output / name for name in own)])
+            (output / _LOGS).mkdir(exist_ok=True)
+            faults.check_room(output)
+            data = Path(config.data).resolve() if config.data else write_sample(output / "sample_data")
+        faults.check_metadata(output)
+        yield run_folders.check_data(config, str(data))
+
+
+def _check_writable(paths: Iterable[Path]) -> None:
+    """What an earlier run has left may belong to another user."""
+    for path in paths:
+        if path.exists() and not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+@contextlib.contextmanager
+def logged(output: Path, screen: Screen) -> Iterator[None]:
+    """Sends what the block prints to a log in the output folder.
+
+    Raises:
+      UserError: as the block raised it.
+      FaultError: the block raised anything else; the message is one line.
+    """
+    log = output / _LOGS / f"{datetime.datetime.now():%Y-%m-%dT%H-%M-%S}.log"
+    screen.line(f"log        {log}")
+    screen.line()
+    try:
+        with output_to(log):
+            try:
+                yield
+            except Exception:
+                traceback.print_exc()  # into the log
+                raise
+    except (UserError, faults.FaultError):
+        raise
+    except Exception as error:
+        faults.raise_if_known(error, output)
+        raise faults.FaultError(f"{error}; see the log: {log}") from error
+
+
+def load(backbones: Iterable[configuration.BackboneConfig], screen: Screen) -> None:
+    """Fetches the backbones' weights and imports what `run` needs, which takes seconds."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    # TensorFlow imports the code that it generates from the folder for temporary files, and would leave bytecode there.
+    sys.dont_write_bytecode = True
+    for backbone in backbones:
+        if backbone.weights == "imagenet":
+            with screen.running("ImageNet weights"):
+                weights.fetch(backbone.name, backbone.image_size)
+    with screen.running("loading TensorFlow"):
+        import pipeline.dag
+        import pipeline.engine.leftovers
+        import pipeline.engine.runner  # noqa: F401
+
+        fingerprint.of_code("pipeline.dag")  # what runs is the code as it is now, whatever becomes of its files
+    if is_interrupted():  # some modules swallow what is raised while they are imported
+        raise KeyboardInterrupt
+
+
+def run(
+    config: configuration.Config, data: str, output: Path, screen: Screen, serving: str | None = None
+) -> list["Step"]:
+    """Runs the pipeline's steps, or takes them from the cache.
+
+    Args:
+      config: the settings.
+      data: folder of the pictures.
+      output: held by `open_output`.
+      screen: shows each step.
+      serving: as in `create_pipeline`.
+
+    Returns:
+      The steps in their order, all of them complete.
+
+    Raises:
+      UserError: a step found the settings or the data wrong.
+      FaultError: something is wrong with the output folder.
+      StepFailedError: a step failed otherwise.
+      KeyboardInterrupt: the command was interrupted.
+    """
+    from tfx.orchestration import metadata
+
+    from pipeline.dag import create_pipeline
+    from pipeline.engine import leftovers
+    from pipeline.engine.runner import StepFailedError, StepRunner
+
+    connection = metadata.sqlite_metadata_connection_config(str(output / faults.METADATA_FILE))
+    pipeline_root = str(output / _PIPELINE)
+    pipeline = create_pipeline(
+        config,
+        data=data,
+        pipeline_root=pipeline_root,
+        serving=serving,
+        metadata=connection,
+    )
+    faults.check_room(output)
+    leftovers.clear(connection, pipeline_root)
+    leftovers.follow(connection, pipeline_root)
+    leftovers.forget_removed_versions(connection)
+    progress.listen(screen.advance)
+    runner = StepRunner(screen, is_interrupted)
+    try:
+        runner.run(pipeline)
+    except StepFailedError as error:
+        if isinstance(error.__cause__, UserError):
+            raise error.__cause__ from error
+        faults.raise_if_known(error, output, f"{runner.steps[-1].name} failed: ")
+        raise
+    finally:
+        progress.listen(None)
+    return runner.steps
+
+
+def clear_unfinished(output: Path) -> None:
+    """Removes what earlier commands left half done, once a command has all that it wanted."""
+    from pipeline.engine import leftovers
+
+    leftovers.clear_unfinished(str(output / _PIPELINE))
+
+
+def show_data(data: layout.Layout, screen: Screen) -> None:
+    """Prints the folder, its classes and what is ignored in it."""
+    screen.line(f"pictures   {data.root}")
+    screen.line(f"classes    {len(data.classes)}: {escaping.first_few(data.classes)}")
+    if data.ignored:
+        screen.line(f"ignored    {escaping.first_few(data.ignored)}: hidden, or files of the system")
+
+
+def show_size(backbone: configuration.BackboneConfig, screen: Screen) -> None:
+    """Prints the pictures' size if the backbone's weights were trained on another."""
+    size, trained = backbone.image_size, BACKBONES[backbone.name].picture_size
+    if backbone.weights == "imagenet" and size != trained:
+        screen.line(f"size       {size}x{size}; the weights of {backbone.name} were trained on {trained}x{trained}")
