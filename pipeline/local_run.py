@@ -79,6 +79,8 @@ def _show(summary: "Summary", output: Path, screen: Screen) -> None:
         screen.line(f"leakage    {files.leakage} held-out {pictures} like a training picture: {table}")
     for split, metrics in summary.metrics.items():
         screen.line(f"{split:<10} accuracy {metrics['accuracy']:.4f}, loss {metrics['loss']:.4f}")
+    how = f"{summary.stage_1}, L2 penalty {summary.penalty:.3g}" if summary.penalty else summary.stage_1
+    screen.line(f"stage 1    {how}")
     if summary.fine_tuning in _STAGE_2:
         screen.line(f"stage 2    {_STAGE_2[summary.fine_tuning]}")
     for check in summary.gate:

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output", metavar="DIR", help="where everything goes; default: output")
     parser.add_argument(
-        "--set", metavar="KEY=VALUE", action="append", default=[], help="changes one key, as in trainer.epochs=3"
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="changes one key, as in trainer.dropout=0.2"
     )
 
 

@@ -54,6 +54,8 @@ class Summary(NamedTuple):
       files: what became of the files.
       steps: name, state and seconds of each step.
       classes: class names by class id.
+      stage_1: how it trained: "converged", "epochs", or "epochs, as there were too many features".
+      penalty: L2 penalty of a head that converged; None otherwise.
       fine_tuning: what became of stage 2: "kept", "undone" where it did not lower the loss on eval, or "off".
       examples: folder of the examples, with quarantine.csv, duplicates.csv and leakage.csv.
       model: folder of the trained model.
@@ -70,6 +72,8 @@ class Summary(NamedTuple):
     files: FileCounts
     steps: list[dict[str, Any]]
     classes: list[str]
+    stage_1: str
+    penalty: float | None
     fine_tuning: str
     examples: str
     model: str
@@ -108,6 +112,8 @@ def summarize(steps: Iterable[Step], lineage: Lineage) -> Summary:
         files=FileCounts.read(examples),
         steps=[{"name": step.name, "state": step.state, "seconds": step.seconds} for step in steps],
         classes=labels.read_labels(examples.uri),
+        stage_1=trained.stage_1,
+        penalty=trained.penalty,
         fine_tuning=trained.fine_tuning,
         examples=examples.uri,
         model=outputs["Trainer"]["model"].uri,

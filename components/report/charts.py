@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from components.report.numbers import Bools, Calibration, Curve, Floats, Ints
+from modeling.training_results import Trial
 
 # Stand-ins for colours that the page decides; matplotlib knows no variables.
 _THEME = {"#010203": "var(--ink)", "#040506": "var(--faint)", "#070809": "var(--line)"}
@@ -48,7 +49,7 @@ _STYLE = {
 
 
 class Epoch(NamedTuple):
-    """A row of history.csv; losses 0 or more, accuracies 0 to 1."""
+    """A row of history.csv; losses 0 or more, accuracies 0 to 1. Epoch 0 is a stage that has no epochs."""
 
     stage: int
     epoch: int
@@ -73,8 +74,24 @@ class LearningCurves(NamedTuple):
     accuracy: Markup
 
 
-def learning_curves(history: Sequence[Epoch]) -> LearningCurves:
-    """Draws them."""
+def penalties(trials: Sequence[Trial]) -> Markup:
+    """Loss of the train and eval splits by the penalty of stage 1, on a log scale, the chosen penalty marked."""
+    with _figure("Loss by penalty") as (axes, done):
+        tried = [trial.penalty for trial in trials]
+        for key, name, colour in (("loss", "train", _COLOURS[0]), ("val_loss", "eval", _COLOURS[1])):
+            axes.plot(tried, [getattr(one, key) for one in trials], marker="o", markersize=4, color=colour, label=name)
+        (chosen,) = (trial.penalty for trial in trials if trial.chosen)
+        axes.axvline(chosen, color=_FAINT, linewidth=1, linestyle="--", label="chosen")
+        axes.set_xscale("log")
+        axes.set_xlabel("L2 penalty (log scale)")
+        _legend_above(axes)
+        return done()
+
+
+def learning_curves(history: Sequence[Epoch]) -> LearningCurves | None:
+    """Draws them; None where no stage has epochs."""
+    if not any(row.epoch for row in history):
+        return None
     return LearningCurves(
         loss=_curves(history, "loss", "val_loss"), accuracy=_curves(history, "accuracy", "val_accuracy")
     )
@@ -82,18 +99,21 @@ def learning_curves(history: Sequence[Epoch]) -> LearningCurves:
 
 def _curves(history: Sequence[Epoch], train: str, held_out: str) -> Markup:
     with _figure(train.capitalize()) as (axes, done):
-        epochs = np.arange(1, len(history) + 1)
+        # A first stage without epochs is the point that the second starts from.
+        first = min(1, history[0].epoch)
+        epochs = np.arange(first, first + len(history))
         for key, name, colour in ((train, "train", _COLOURS[0]), (held_out, "eval", _COLOURS[1])):
             values = [getattr(row, key) for row in history]
             axes.plot(epochs, values, marker="o", markersize=4, color=colour, label=name)
-        first_of_2 = sum(row.stage == 1 for row in history)
-        if 0 < first_of_2 < len(history):
-            axes.axvline(first_of_2 + 0.5, color=_FAINT, linewidth=1, linestyle="--")
+        stage_1 = sum(row.stage == 1 for row in history)
+        if 0 < stage_1 < len(history):
+            border = first + stage_1 - 0.5
+            axes.axvline(border, color=_FAINT, linewidth=1, linestyle="--")
             axes.annotate(
-                "stage 2", (first_of_2 + 0.5, 1), (4, 2), xycoords=("data", "axes fraction"),
+                "stage 2", (border, 1), (4, 2), xycoords=("data", "axes fraction"),
                 textcoords="offset points", fontsize=9, color=_FAINT,
             )  # fmt: skip
-        axes.set_xlim(0.5, len(history) + 0.5)
+        axes.set_xlim(first - 0.5, first + len(history) - 0.5)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         if train == "accuracy":

@@ -25,7 +25,7 @@ from modeling import evaluations, probabilities
 from modeling.evaluations import BASELINE_NOTE
 from modeling.features import FeaturesInfo
 from modeling.saliency import Saliency
-from modeling.training_results import UNDONE, TrainingResults
+from modeling.training_results import UNDONE, TrainingResults, read_trials
 
 _LIBRARIES = ("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "apache-beam", "pillow")
 
@@ -70,6 +70,7 @@ def _page(inputs: dict[str, types.Artifact], configuration: str, step_seconds: d
             comparison=comparison,
         ),
         training=Training(
+            penalties=charts.penalties(trials) if (trials := read_trials(model_run)) else None,
             curves=charts.learning_curves(_history(model_run)),
             is_stage_2_undone=TrainingResults.read(model_run).fine_tuning == UNDONE,
         ),

@@ -48,11 +48,13 @@ class Training(NamedTuple):
     """How training went.
 
     Attributes:
-      curves: of each epoch.
+      penalties: loss by the penalty of stage 1; None where it trained for some epochs.
+      curves: of each epoch; None where no stage has any.
       is_stage_2_undone: whether the model is stage 1's, as stage 2 made it no better.
     """
 
-    curves: charts.LearningCurves
+    penalties: Markup | None
+    curves: charts.LearningCurves | None
     is_stage_2_undone: bool
 
 

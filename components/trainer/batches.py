@@ -3,6 +3,8 @@
 import functools
 import math
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from common.examples import TRAIN
@@ -46,6 +48,14 @@ class Features:
         dataset = tf.data.TFRecordDataset(features.files(self._directory, split, family, 0))
         # Keras takes the end of a data set of unknown length for a mishap.
         return self._batches(dataset, family).apply(tf.data.experimental.assert_cardinality(self.steps(split)))
+
+    def in_memory(self, split: str, family: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        """A split's features, [pictures x views, *shape], and class ids; of all views, one after another."""
+        views = range(self.info.views if split == TRAIN else 1)
+        files = [file for view in views for file in features.files(self._directory, split, family, view)]
+        batches = list(self._batches(tf.data.TFRecordDataset(files), family).as_numpy_iterator())
+        values, labels = zip(*batches, strict=True)
+        return np.concatenate(values), np.concatenate(labels)
 
     def epochs(self, family: str, mirror: bool, first: int = 0) -> tf.data.Dataset:
         """Training batches without end: one epoch after another, epoch e from view e mod views.

@@ -9,9 +9,10 @@ import tensorflow as tf
 
 from common import progress, unfinished
 from common.examples import EVAL, TRAIN
+from components.trainer import converged_head
 from components.trainer.batches import Features
 from components.trainer.checkpoint import Checkpoint, Rows
-from modeling.training_results import TrainingResults
+from modeling.training_results import TrainingResults, Trial, write_trials
 
 _LOSS = "sparse_categorical_crossentropy"
 _COLUMNS = ("stage", "epoch", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
@@ -34,6 +35,21 @@ class Run:
         self._patience = patience
         self._class_weights = class_weights
         self._history: Rows = []
+        self._trials: list[Trial] = []
+
+    def converge(self, head: keras.Model, data: Features, penalty: float | None) -> float:
+        """Stage 1 without epochs; the arguments are those of `converged_head.fit`.
+
+        Returns:
+          The penalty of the head's weights.
+        """
+        self._trials = converged_head.fit(head, data, self._class_weights, penalty)
+        (chosen,) = (trial for trial in self._trials if trial.chosen)
+        row = {key: value for key, value in chosen._asdict().items() if key in _COLUMNS}
+        seconds = round(sum(trial.seconds for trial in self._trials), 3)
+        self._history.append({"stage": 1, "epoch": 0, **row, "seconds": seconds})
+        head.compile(loss=_LOSS, metrics=["accuracy"])
+        return chosen.penalty
 
     def fit(
         self,
@@ -86,12 +102,17 @@ class Run:
         self._history += history
 
     def finish(self) -> None:
-        """Writes history.csv, one row per epoch, and puts the TensorBoard logs beside it."""
+        """Writes history.csv and puts the TensorBoard logs beside it, and penalties.csv where stage 1 converged.
+
+        The history has a row for each epoch; a stage without epochs is one row, epoch 0, without a learning rate.
+        """
         with tf.io.gfile.GFile(os.path.join(self._directory, "history.csv"), "w") as file:
             writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
             writer.writeheader()
             writer.writerows(self._history)
-        for stage in {row["stage"] for row in self._history}:
+        if self._trials:
+            write_trials(self._trials, self._directory)
+        for stage in {row["stage"] for row in self._history if row["epoch"]}:
             for kind in ("train", "validation"):
                 unfinished.move_files(
                     os.path.join(self._logs_of(self._work, stage), kind),

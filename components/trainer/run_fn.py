@@ -10,19 +10,21 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from common import fingerprint, labels, unfinished
 from common.errors import UserError
-from components.trainer import fit
+from components.trainer import converged_head, fit
 from components.trainer.batches import Features
 from modeling import backbones, features, signatures, weights
 from modeling.head import build_head, on_feature_maps
 from modeling.model_assets import ModelAssets
-from modeling.training_results import KEPT, UNDONE, TrainingResults
+from modeling.training_results import CONVERGED, EPOCHS, KEPT, TOO_MANY, UNDONE, TrainingResults
 
 
 class Settings(NamedTuple):
     """What Trainer gets as `custom_config`.
 
     Attributes:
-      epochs: most epochs of stage 1.
+      solver: "lbfgs" or "adam", of stage 1.
+      penalty: L2 penalty of "lbfgs", as `converged_head` describes it; None for that of the least loss on eval.
+      epochs: most epochs of stage 1 with "adam".
       learning_rate: Adam's, in stage 1.
       fine_tune: whether stage 2 follows.
       fine_tune_epochs: most epochs of stage 2.
@@ -37,6 +39,8 @@ class Settings(NamedTuple):
       seed: fixes initial values, order and dropout.
     """
 
+    solver: str
+    penalty: float | None
     epochs: int
     learning_rate: float
     fine_tune: bool
@@ -59,7 +63,7 @@ def run_fn(fn_args: FnArgs) -> None:
       fn_args: TFX's. `train_files` lie in the features' artifact, `custom_config` holds the fields of Settings.
 
     Writes, beside the SavedModel in `serving_model_dir`: `model.keras`; and in `model_run_dir`: history.csv,
-    metrics.json and TensorBoard logs.
+    penalties.csv where stage 1 has no epochs, metrics.json and TensorBoard logs.
 
     Raises:
       UserError: the weights cannot be had, or the features are of other weights or end at another layer.
@@ -88,8 +92,7 @@ def run_fn(fn_args: FnArgs) -> None:
         settings.early_stopping_patience,
         _class_weights(data.counts(len(names))) if settings.class_weights else None,
     )
-    _stage_1(run, data, head, settings)
-    results = fit.evaluate(head, data, features.BOTTLENECKS)
+    results = _stage_1(run, data, head, settings)
     if suffix is not None:
         results = _stage_2(run, data, suffix, head, settings, results)
     results.write(fn_args.model_run_dir)
@@ -127,8 +130,15 @@ def _suffix(info: features.FeaturesInfo, backbone: keras.Model) -> keras.Model |
     return cut.suffix
 
 
-def _stage_1(run: fit.Run, data: Features, head: keras.Model, settings: Settings) -> None:
+def _stage_1(run: fit.Run, data: Features, head: keras.Model, settings: Settings) -> TrainingResults:
+    """Trains the head; for some epochs where that is asked for, or where not all bottlenecks fit in memory."""
+    converges = settings.solver == "lbfgs"
+    if converges and converged_head.fits_in_memory(data):
+        penalty = run.converge(head, data, settings.penalty)
+        return fit.evaluate(head, data, features.BOTTLENECKS)._replace(stage_1=CONVERGED, penalty=penalty)
     run.fit(1, head, data, features.BOTTLENECKS, settings.epochs, settings.learning_rate, mirror=False)
+    how = TOO_MANY if converges else EPOCHS
+    return fit.evaluate(head, data, features.BOTTLENECKS)._replace(stage_1=how)
 
 
 def _stage_2(
@@ -146,7 +156,7 @@ def _stage_2(
     run.fit(2, tuned, data, features.ACTIVATIONS, settings.fine_tune_epochs, rate, settings.mirror)
     after = fit.evaluate(tuned, data, features.ACTIVATIONS)
     if after.eval["loss"] <= before.eval["loss"]:
-        return after._replace(fine_tuning=KEPT)
+        return before._replace(train=after.train, eval=after.eval, fine_tuning=KEPT)
     tuned.set_weights(kept)
     return before._replace(fine_tuning=UNDONE)
 

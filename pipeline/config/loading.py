@@ -44,7 +44,7 @@ def load(
     Args:
       path: YAML file, or the name of one in `configs/`, such as "cats_and_dogs"; None for "default". Keys that it lacks
         take their defaults.
-      overrides: texts such as "trainer.epochs=3", their values in YAML; the last one for a key wins.
+      overrides: texts such as "trainer.dropout=0.2", their values in YAML; the last one for a key wins.
       data: takes the place of the key `data` where given.
       output: takes the place of the key `output` where given.
       elsewhere: whether the configuration is for another machine; its paths are then left as they are.
@@ -126,7 +126,7 @@ def _parse_override(text: str) -> _Change:
     key, equals, value = text.partition("=")
     path = tuple(part.strip() for part in key.split("."))
     if not (equals and all(path)):
-        raise UserError(f"--set: got {show(text)}, expected key=value such as trainer.epochs=3")
+        raise UserError(f"--set: got {show(text)}, expected key=value such as trainer.dropout=0.2")
     return _Change("--set", path, dialect.parse(value, f"--set: {dotted(path)}"))
 
 

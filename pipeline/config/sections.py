@@ -81,8 +81,10 @@ class FeaturesConfig(_Section):
 
 
 class TrainerConfig(_Section):
-    """The two stages of training, both with Adam: stage 1 trains the head alone, stage 2 the backbone's end too."""
+    """The two stages of training: stage 1 trains the head alone, stage 2, by Adam, the backbone's end too."""
 
+    solver: Literal["lbfgs", "adam"] = "lbfgs"  # of stage 1: to convergence, or `epochs` epochs at `learning_rate`
+    penalty: Annotated[float, Field(gt=0)] | None = None  # L2, of lbfgs; None: that of the least loss on the eval split
     epochs: Epochs = 5
     learning_rate: LearningRate = 1e-3
     fine_tune: bool = True  # whether stage 2 follows
@@ -93,6 +95,16 @@ class TrainerConfig(_Section):
     dropout: Annotated[float, Field(ge=0, le=0.9)] = 0.1  # part of the features that the head drops while training
     early_stopping_patience: Annotated[int, Field(ge=1)] = 3  # epochs without a lower loss on the eval split
     class_weights: bool = False  # whether rare classes weigh more in the loss
+
+    @model_validator(mode="after")
+    def _has_no_key_of_the_other_solver(self) -> "TrainerConfig":
+        for key, solver in (("penalty", "lbfgs"), ("epochs", "adam"), ("learning_rate", "adam")):
+            value, default = getattr(self, key), type(self).model_fields[key].default
+            if value != default and self.solver != solver:
+                raise _across_keys(
+                    f"got {value}, which has no effect with trainer.solver: {self.solver}; expected {solver} there", key
+                )
+        return self
 
 
 class GateConfig(_Section):

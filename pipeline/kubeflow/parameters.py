@@ -50,7 +50,7 @@ def check_overrides(overrides: Sequence[str]) -> None:
     """Tells of a setting that a run on Kubeflow does not have.
 
     Args:
-      overrides: texts such as "trainer.epochs=3".
+      overrides: texts such as "trainer.dropout=0.2".
 
     Raises:
       UserError: one of them is of the output folder.

@@ -59,16 +59,22 @@ def test_cats_and_dogs_is_the_articles_recipe() -> None:
     assert config.ingest.eval_fraction == 0.15
     assert config.features.augmentation_views == config.trainer.epochs == 5
     assert config.trainer == TrainerConfig(
-        batch_size=32, dropout=0.1, learning_rate=1e-3, fine_tune_at=15, fine_tune_learning_rate=1e-5
+        solver="adam",
+        batch_size=32,
+        dropout=0.1,
+        learning_rate=1e-3,
+        fine_tune_at=15,
+        fine_tune_learning_rate=1e-5,
     )
     assert config.gate.min_accuracy == 0.95
 
 
 def test_file_then_overrides_then_options(tmp_path: Path) -> None:
-    file = write(tmp_path, "data: from-file\nseed: 1\ntrainer:\n  epochs: 2\n  dropout: 0.2\n")
-    config = load(file, ["trainer.epochs=3", "trainer.epochs = 4", "data=from-set"], data="from-option", output="runs")
+    file = write(tmp_path, "data: from-file\nseed: 1\ntrainer:\n  fine_tune_epochs: 2\n  dropout: 0.2\n")
+    overrides = ["trainer.fine_tune_epochs=3", "trainer.fine_tune_epochs = 5", "data=from-set"]
+    config = load(file, overrides, data="from-option", output="runs")
     assert (config.data, config.output, config.seed) == ("from-option", "runs", 1)
-    assert config.trainer == TrainerConfig(epochs=4, dropout=0.2)
+    assert config.trainer == TrainerConfig(fine_tune_epochs=5, dropout=0.2)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "trainer:\n  # epochs: 3\n", "---\n", "\ufeffseed: 0\r\n"])
@@ -81,6 +87,23 @@ def test_floats_as_anyone_writes_them(tmp_path: Path, text: str) -> None:
     file = write(tmp_path, f"trainer: {{learning_rate: {text}}}")
     assert load(file).trainer.learning_rate == 0.001
     assert load(None, [f"trainer.learning_rate={text}"]).trainer.learning_rate == 0.001
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key", "value", "solver", "expected"),
+    [
+        (["trainer.epochs=3"], "epochs", "3", "lbfgs", "adam"),
+        (["trainer.learning_rate=0.1"], "learning_rate", "0.1", "lbfgs", "adam"),
+        (["trainer.solver=adam", "trainer.penalty=0.1"], "penalty", "0.1", "adam", "lbfgs"),
+    ],
+)
+def test_a_key_that_the_solver_does_not_use_is_refused(
+    overrides: list[str], key: str, value: str, solver: str, expected: str
+) -> None:
+    with pytest.raises(UserError) as error:
+        load(None, overrides)
+    told = f"got {value}, which has no effect with trainer.solver: {solver}; expected {expected} there"
+    assert str(error.value) == f"--set: trainer.{key}: {told}"
 
 
 def test_other_scalars_as_anyone_writes_them() -> None:
@@ -118,7 +141,7 @@ def test_yaml_round_trip(tmp_path_factory: pytest.TempPathFactory, slices, outpu
     config = Config(
         output=output,
         gate=GateConfig(slices=slices),
-        trainer=TrainerConfig(learning_rate=rate, fine_tune_at=3),
+        trainer=TrainerConfig(solver="adam", learning_rate=rate, fine_tune_at=3),
     )
     file = write(tmp_path_factory.mktemp("config"), to_yaml(config))
     assert load(file) == config
@@ -206,9 +229,9 @@ def test_configuration_cannot_be_changed() -> None:
         ("zzz=3", f"zzz: unknown key. Allowed here: {TOP}"),
         ("a\nb=3", f"'a\\nb': unknown key. Allowed here: {TOP}"),
         # Syntax
-        ("trainer.epochs", "got 'trainer.epochs', expected key=value such as trainer.epochs=3"),
-        ("=3", "got '=3', expected key=value such as trainer.epochs=3"),
-        ("trainer..epochs=3", "got 'trainer..epochs=3', expected key=value such as trainer.epochs=3"),
+        ("trainer.epochs", "got 'trainer.epochs', expected key=value such as trainer.dropout=0.2"),
+        ("=3", "got '=3', expected key=value such as trainer.dropout=0.2"),
+        ("trainer..epochs=3", "got 'trainer..epochs=3', expected key=value such as trainer.dropout=0.2"),
         (
             "seed=[1",
             "seed: line 1, column 3: while parsing a flow sequence, expected ',' or ']', but got '<stream end>'",
@@ -281,7 +304,7 @@ def test_the_layer_to_fine_tune_from_must_be_one_of_the_backbone(tmp_path: Path)
     file = write(tmp_path, "backbone: {name: ResNet50}\ntrainer: {fine_tune_at: 174}")
     assert load(file).trainer.fine_tune_at == 174
     with pytest.raises(UserError) as error:
-        load(file, ["trainer.epochs=3", "backbone.name=MobileNetV2"])
+        load(file, ["trainer.dropout=0.2", "backbone.name=MobileNetV2"])
     assert str(error.value) == (
         f"{file}: trainer.fine_tune_at: got 174, expected a whole number from 0 to 153 for MobileNetV2"
     )

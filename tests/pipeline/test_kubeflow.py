@@ -183,9 +183,14 @@ def test_edited_parameters_become_the_configuration() -> None:
     values = {one.name: one.default for one in parameters.of_config(config)}
     assert parameters.to_config(values) == config
     # JSON has no whole numbers of its own.
-    values |= {"trainer_epochs": 7.0, "trainer_fine_tune_at": "12", "gate_slices": "{'0': 0.5}", "data": "/pictures"}
+    values |= {
+        "trainer_fine_tune_epochs": 7.0,
+        "trainer_fine_tune_at": "12",
+        "gate_slices": "{'0': 0.5}",
+        "data": "/pictures",
+    }
     edited = parameters.to_config(values)
-    assert (edited.trainer.epochs, edited.trainer.fine_tune_at) == (7, 12)
+    assert (edited.trainer.fine_tune_epochs, edited.trainer.fine_tune_at) == (7, 12)
     assert (edited.gate.slices, edited.data) == ({"0": 0.5}, "/pictures")
 
 

@@ -234,7 +234,7 @@ def test_an_impossible_threshold_publishes_nothing_and_predicts_with_the_last_bl
 ) -> None:
     blessed = place.summary["model"]
     (place.data / "apple" / "mislabelled.png").write_bytes(encode(make_pixels(1, 32, 32, (60, 60, 200))))
-    settings = ("--set", "gate.min_accuracy=1.0", "--set", "trainer.epochs=1", "--set", "trainer.learning_rate=1e-6")
+    settings = ("--set", "gate.min_accuracy=1.0", "--set", "trainer.penalty=1e9")
     infer = ("--set", f"infer={_new_pictures(place)}")
     assert place.run(*settings, "--set", "trainer.fine_tune=false", *infer) == local_run.NOT_BLESSED
     assert place.summary["blessed"] is False
@@ -251,7 +251,7 @@ def test_an_impossible_threshold_publishes_nothing_and_predicts_with_the_last_bl
 
 
 def test_a_worse_candidate_than_the_blessed_model_is_refused(place: Workplace) -> None:
-    settings = ("--set", "trainer.epochs=1", "--set", "trainer.learning_rate=1e-6", "--set", "gate.min_accuracy=0")
+    settings = ("--set", "trainer.penalty=1e9", "--set", "gate.min_accuracy=0")
     assert place.run(*settings, "--set", "trainer.fine_tune=false") == local_run.NOT_BLESSED
     floor, change, _ = place.summary["gate"]
     assert floor["passed"]

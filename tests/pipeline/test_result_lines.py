@@ -25,6 +25,8 @@ def _lines(capfd: pytest.CaptureFixture[str], start: str, leakage: int = 0, **ch
         files=FileCounts(found=9, used=9, duplicate=0, quarantined=0, leakage=leakage),
         steps=[],
         classes=[],
+        stage_1="converged",
+        penalty=0.031623,
         fine_tuning="off",
         examples="/examples",
         model="",

@@ -298,7 +298,7 @@ def test_two_runs_at_once_changed_pictures_a_kill_and_a_refusal_on_mariadb(
     assert cluster.states() == {metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED}
 
     # What a person edits for one run: a model that learns nothing, and a gate that it cannot pass.
-    refused = cluster.run("third", trainer_learning_rate=1e-9, trainer_fine_tune=False, gate_slices="{apple: 1.0}")
+    refused = cluster.run("third", trainer_penalty="1e9", trainer_fine_tune=False, gate_slices="{apple: 1.0}")
     # ExampleValidator looks for the test pictures of the apples.
     executed = {name for name, state in _states(refused).items() if state == "run"}
     assert executed == {"ExampleValidator", *steps_from("FeatureExtractor")}

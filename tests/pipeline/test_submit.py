@@ -83,9 +83,9 @@ def test_a_run_is_started_with_the_file_s_own_settings(server: Server, capfd: py
 @pytest.mark.parametrize(
     ("settings", "parameters"),
     [
-        (["trainer.epochs=2"], {"trainer_epochs": 2}),
-        (["trainer.epochs=5", "trainer.epochs=6"], {"trainer_epochs": 6}),
-        (["trainer.epochs=5"], {}),
+        (["trainer.dropout=0.2"], {"trainer_dropout": 0.2}),
+        (["trainer.dropout=0.2", "trainer.dropout=0.3"], {"trainer_dropout": 0.3}),
+        (["trainer.dropout=0.1"], {}),
         # The file's floor for cats stays.
         (["gate.slices.dogs=0.9"], {"gate_slices": "{cats: 0.9, dogs: 0.9}"}),
         (["gate.slices={dogs: 0.5}"], {"gate_slices": "{dogs: 0.5}"}),
@@ -142,7 +142,7 @@ def test_a_key_that_the_file_does_not_know_yet_is_told(
 ) -> None:
     older = tmp_path / "older.yaml"
     older.write_text(COMPILED.read_text().replace("trainer_class_weights", "trainer_something_else"))
-    assert _submit(server, "--set=trainer.epochs=2", file=older) == 0
+    assert _submit(server, "--set=trainer.dropout=0.2", file=older) == 0
     assert _submit(server, "--set=trainer.class_weights=true", file=older) == 2
     assert capfd.readouterr().err.startswith("error: trainer.class_weights: no parameter of the compiled pipeline, ")
 

@@ -24,7 +24,7 @@ NAMES = ["apple", "berry", "cherry"]
 def poor_model(features: Examples, transform_graph: TransformGraph, tmp_path_factory: pytest.TempPathFactory) -> Model:
     """Trained so little that it is wrong often."""
     directory = tmp_path_factory.mktemp("poor")
-    return steps.train(features, transform_graph, directory, epochs=1, learning_rate=1e-6, fine_tune=False)
+    return steps.train(features, transform_graph, directory, penalty=1e9, fine_tune=False)
 
 
 @pytest.fixture(scope="module")

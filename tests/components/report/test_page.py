@@ -40,7 +40,7 @@ def _page() -> page.Page:
         accuracy=numbers.share(24, 24),
         loss=0.13,
         gate=page.Gate(True, [Check("accuracy", "overall", 1.0, 0.9, True)], "", comparison=None),
-        training=page.Training(charts.LearningCurves(_CHART, _CHART), is_stage_2_undone=True),
+        training=page.Training(_CHART, charts.LearningCurves(_CHART, _CHART), is_stage_2_undone=True),
         classes=page.Classes(
             names=_NAMES,
             matrix=np.diag(np.bincount(truth, minlength=len(_NAMES))),

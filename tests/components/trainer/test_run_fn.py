@@ -19,7 +19,7 @@ from tfx.types.standard_artifacts import Examples, Model, TransformGraph
 
 from common import example_records, progress
 from common.errors import UserError
-from components.trainer import run_fn
+from components.trainer import converged_head, run_fn
 from modeling import backbones, signatures
 from modeling.features import FeaturesInfo
 from modeling.model_assets import ModelAssets
@@ -119,6 +119,7 @@ def test_the_history_has_a_row_an_epoch_and_the_best_epoch_is_kept(
     best = min(float(row["val_loss"]) for row in rows)
     assert _metrics(model)["eval"]["loss"] == pytest.approx(best, abs=1e-4)
     assert _metrics(model)["fine_tuning"] == "kept"
+    assert (_metrics(model)["stage_1"], _metrics(model)["penalty"]) == ("converged", 1.0)
     evaluated = steps.read(examples, "eval")
     probabilities = _keras_probabilities(model, transform_graph, steps.images(evaluated))
     accuracy = (probabilities.argmax(axis=1) == steps.class_ids(evaluated)).mean()
@@ -163,16 +164,18 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another(
     assert _without_seconds(_history(model)) == _without_seconds(_history(again))
 
 
+# Stage 1 by epochs, as the article trains it.
+_EPOCHS = {"solver": "adam", "penalty": None, "epochs": 6, "learning_rate": 1e-2}
+
+
 def test_another_seed_gives_another_model_of_the_same_features(
     examples: Examples, transform_graph: TransformGraph, tmp_path: Path
 ) -> None:
     path = str(tmp_path / "own.weights.h5")
     backbones.build("VGG16", steps.IMAGE_SIZE).save_weights(path)
     features = steps.extract(examples, transform_graph, tmp_path / "features", weights=path, fine_tune=False)
-    one, other = (
-        steps.train(features, transform_graph, tmp_path / str(seed), weights=path, seed=seed, fine_tune=False)
-        for seed in (0, 1)
-    )
+    changes = {**_EPOCHS, "weights": path, "fine_tune": False}
+    one, other = (steps.train(features, transform_graph, tmp_path / str(seed), seed=seed, **changes) for seed in (0, 1))
     assert not np.array_equal(_weights(one)[-1], _weights(other)[-1])
 
 
@@ -237,11 +240,11 @@ def _progress_of_training(*training: Any, **changes: Any) -> tuple[Model, list[t
 @pytest.mark.parametrize(
     ("stage", "epochs", "changes"),
     [
-        (1, 3, {}),
-        (2, 0, {}),
+        (1, 3, _EPOCHS),
+        (2, 0, _EPOCHS),
         (2, 1, {}),
         # Ends early after its first epoch gets no better: what is known of the best epoch counts.
-        (1, 2, {"learning_rate": 0.5, "early_stopping_patience": 2, "fine_tune": False}),
+        (1, 2, {**_EPOCHS, "learning_rate": 0.5, "early_stopping_patience": 2, "fine_tune": False}),
     ],
 )
 def test_training_goes_on_after_the_last_finished_epoch_as_if_nothing_had_happened(
@@ -283,8 +286,9 @@ def test_a_damaged_checkpoint_starts_its_stage_again(
 def test_another_setting_does_not_go_on_from_what_an_earlier_one_left(
     features: Examples, transform_graph: TransformGraph, tmp_path: Path
 ) -> None:
-    _train_until(1, 20, features, transform_graph, tmp_path / "one", fine_tune=False)
-    other, told = _progress_of_training(features, transform_graph, tmp_path / "one", fine_tune=False, dropout=0.2)
+    changes = {**_EPOCHS, "fine_tune": False}
+    _train_until(1, 20, features, transform_graph, tmp_path / "one", **changes)
+    other, told = _progress_of_training(features, transform_graph, tmp_path / "one", **changes, dropout=0.2)
     assert [done for done, _ in told][:3] == [0, 0, 1]
     assert len(_history(other)) == 6
 
@@ -300,7 +304,7 @@ def test_class_weights_are_scikit_learns_balanced_ones() -> None:
 def test_rare_classes_count_for_more_on_request(
     features: Examples, transform_graph: TransformGraph, tmp_path: Path
 ) -> None:
-    settings = {"fine_tune": False, "epochs": 1, "learning_rate": 1e-4}
+    settings = {**_EPOCHS, "fine_tune": False, "epochs": 1, "learning_rate": 1e-4}
     plain, weighted = (
         steps.train(features, transform_graph, tmp_path / str(flag), class_weights=flag, **settings)
         for flag in (False, True)
@@ -308,7 +312,22 @@ def test_rare_classes_count_for_more_on_request(
     assert _history(plain)[0]["loss"] != _history(weighted)[0]["loss"]
 
 
-def test_tensorboard_logs_are_left_for_both_stages(model: Model) -> None:
+def test_more_bottlenecks_than_fit_in_memory_are_trained_on_in_epochs(
+    features: Examples, transform_graph: TransformGraph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bottlenecks = 4 * 512 * FeaturesInfo.read(features.uri).pictures["train"]
+    monkeypatch.setattr(converged_head, "_MAX_BYTES", bottlenecks - 1)
+    model = steps.train(features, transform_graph, tmp_path, fine_tune=False)
+    assert [row["epoch"] for row in _history(model)][:2] == ["1", "2"]
+    assert _metrics(model)["stage_1"] == "epochs, as there were too many features"
+    assert _metrics(model)["penalty"] is None
+
+
+def test_tensorboard_logs_are_left_for_stages_with_epochs(
+    model: Model, features: Examples, transform_graph: TransformGraph, tmp_path: Path
+) -> None:
     run = Path(model.uri).parent / "run"
-    assert list((run / "stage_1").rglob("events.*"))
+    assert not (run / "stage_1").exists()
     assert list((run / "stage_2").rglob("events.*"))
+    steps.train(features, transform_graph, tmp_path, **_EPOCHS, fine_tune=False)
+    assert list((tmp_path / "run" / "stage_1").rglob("events.*"))
