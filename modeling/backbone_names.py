@@ -9,56 +9,69 @@ class Backbone(NamedTuple):
     Attributes:
       module: module of `keras.applications` that has its `preprocess_input`.
       layers: number of its layers without the classifier.
-      last_stage: name of the first layer of its last stage: what stage 2 trains unless told otherwise.
+      fine_tune_at: index of the first layer of its last stage: what stage 2 trains from unless told otherwise.
       picture_size: side, in pixels, of the square pictures that its ImageNet weights were trained on.
-      weights_md5: of Keras' file of those weights without the classifier; empty where Keras knows none.
+      least_size: side, in pixels, of the smallest pictures that it takes.
+      parameters: how many numbers it consists of, without the classifier.
+      gflops: billions of floating-point operations of one forward pass on one picture of `picture_size`, without the
+        classifier: two for each multiply-add of its convolutions and dense layers, to three digits.
     """
 
     module: str
     layers: int
-    last_stage: str
+    fine_tune_at: int
     picture_size: int
-    weights_md5: str
+    least_size: int
+    parameters: int
+    gflops: float
 
+    @property
+    def is_cut_late(self) -> bool:
+        """Whether a single tensor crosses some gap near its end; NASNet's cells each read the two before them."""
+        return self.module != "nasnet"
 
-LEAST_PICTURE_SIZE = 32  # of all of them, in pixels a side
 
 BACKBONES = {
-    "VGG16": Backbone("vgg16", 19, "block5_conv1", 224, "6d6bbae143d832006294945121d1f1fc"),
-    "VGG19": Backbone("vgg19", 22, "block5_conv1", 224, "253f8cb515780f3b799900260a226db6"),
-    "ResNet50": Backbone("resnet", 175, "conv5_block1_1_conv", 224, "4d473c1dd8becc155b73f8504c6f6626"),
-    "ResNet101": Backbone("resnet", 345, "conv5_block1_1_conv", 224, "88cf7a10940856eca736dc7b7e228a21"),
-    "ResNet152": Backbone("resnet", 515, "conv5_block1_1_conv", 224, "ee4c566cf9a93f14d82f913c2dc6dd0c"),
-    "ResNet50V2": Backbone("resnet_v2", 190, "conv5_block1_preact_bn", 224, "fac2f116257151a9d068a22e544a4917"),
-    "ResNet101V2": Backbone("resnet_v2", 377, "conv5_block1_preact_bn", 224, "c0ed64b8031c3730f411d2eb4eea35b5"),
-    "ResNet152V2": Backbone("resnet_v2", 564, "conv5_block1_preact_bn", 224, "ed17cf2e0169df9d443503ef94b23b33"),
-    "DenseNet121": Backbone("densenet", 427, "conv5_block1_0_bn", 224, "30ee3e1110167f948a6b9946edeeb738"),
-    "DenseNet169": Backbone("densenet", 595, "conv5_block1_0_bn", 224, "b8c4d4c20dd625c148057b9ff1c1176b"),
-    "DenseNet201": Backbone("densenet", 707, "conv5_block1_0_bn", 224, "c13680b51ded0fb44dff2d8f86ac8bb1"),
-    "EfficientNetB0": Backbone("efficientnet", 237, "block7a_expand_conv", 224, "50bc09e76180e00e4465e1a485ddc09d"),
-    "EfficientNetB1": Backbone("efficientnet", 339, "block7a_expand_conv", 240, "74c4e6b3e1f6a1eea24c589628592432"),
-    "EfficientNetB2": Backbone("efficientnet", 339, "block7a_expand_conv", 260, "111f8e2ac8aa800a7a99e3239f7bfb39"),
-    "EfficientNetB3": Backbone("efficientnet", 384, "block7a_expand_conv", 300, "af6d107764bb5b1abb91932881670226"),
-    "EfficientNetB4": Backbone("efficientnet", 474, "block7a_expand_conv", 380, "ebc24e6d6c33eaebbd558eafbeedf1ba"),
-    "EfficientNetB5": Backbone("efficientnet", 576, "block7a_expand_conv", 456, "38879255a25d3c92d5e44e04ae6cec6f"),
-    "EfficientNetB6": Backbone("efficientnet", 666, "block7a_expand_conv", 528, "9ecce42647a20130c1f39a5d4cb75743"),
-    "EfficientNetB7": Backbone("efficientnet", 813, "block7a_expand_conv", 600, "cbcfe4450ddf6f3ad90b1b398090fe4a"),
-    "EfficientNetV2B0": Backbone(
-        "efficientnet_v2", 270, "block6a_expand_conv", 224, "893217f2bb855e2983157299931e43ff"
-    ),
-    "EfficientNetV2B1": Backbone(
-        "efficientnet_v2", 334, "block6a_expand_conv", 240, "0e80663031ca32d657f9caa404b6ec37"
-    ),
-    "EfficientNetV2B2": Backbone(
-        "efficientnet_v2", 349, "block6a_expand_conv", 260, "1dfe2e7a5d45b6632553a8961ea609eb"
-    ),
-    "EfficientNetV2B3": Backbone(
-        "efficientnet_v2", 409, "block6a_expand_conv", 300, "f6abf7b5849ac99a89b50dd3fd532856"
-    ),
-    "EfficientNetV2S": Backbone("efficientnet_v2", 513, "block6a_expand_conv", 384, "af0682fb74e8c54910f2d4393339c070"),
-    "EfficientNetV2M": Backbone("efficientnet_v2", 740, "block7a_expand_conv", 480, "1b8dc055df72dde80d614482840fe342"),
-    "EfficientNetV2L": Backbone(
-        "efficientnet_v2", 1028, "block7a_expand_conv", 480, "b0b66b5c863aef5b46e8608fe1711615"
-    ),
-    "MobileNetV2": Backbone("mobilenet_v2", 154, "block_16_expand", 224, ""),
+    "VGG16": Backbone("vgg16", 19, 15, 224, 32, 14_714_688, 30.7),
+    "VGG19": Backbone("vgg19", 22, 17, 224, 32, 20_024_384, 39),
+    "ResNet50": Backbone("resnet", 175, 143, 224, 32, 23_587_712, 7.71),
+    "ResNet101": Backbone("resnet", 345, 313, 224, 32, 42_658_176, 15.1),
+    "ResNet152": Backbone("resnet", 515, 483, 224, 32, 58_370_944, 22.6),
+    "ResNet50V2": Backbone("resnet_v2", 190, 154, 224, 32, 23_564_800, 6.96),
+    "ResNet101V2": Backbone("resnet_v2", 377, 341, 224, 32, 42_626_560, 14.4),
+    "ResNet152V2": Backbone("resnet_v2", 564, 528, 224, 32, 58_331_648, 21.8),
+    "DenseNet121": Backbone("densenet", 427, 313, 224, 32, 7_037_504, 5.67),
+    "DenseNet169": Backbone("densenet", 595, 369, 224, 32, 12_642_880, 6.72),
+    "DenseNet201": Backbone("densenet", 707, 481, 224, 32, 18_321_984, 8.58),
+    "EfficientNetB0": Backbone("efficientnet", 237, 221, 224, 32, 4_049_571, 0.769),
+    "EfficientNetB1": Backbone("efficientnet", 339, 308, 240, 32, 6_575_239, 1.37),
+    "EfficientNetB2": Backbone("efficientnet", 339, 308, 260, 32, 7_768_569, 1.98),
+    "EfficientNetB3": Backbone("efficientnet", 384, 353, 300, 32, 10_783_535, 3.65),
+    "EfficientNetB4": Backbone("efficientnet", 474, 443, 380, 32, 17_673_823, 8.78),
+    "EfficientNetB5": Backbone("efficientnet", 576, 530, 456, 32, 28_513_527, 20.5),
+    "EfficientNetB6": Backbone("efficientnet", 666, 620, 528, 32, 40_960_143, 38.1),
+    "EfficientNetB7": Backbone("efficientnet", 813, 752, 600, 32, 64_097_687, 75.5),
+    "EfficientNetV2B0": Backbone("efficientnet_v2", 270, 149, 224, 32, 5_919_312, 1.43),
+    "EfficientNetV2B1": Backbone("efficientnet_v2", 334, 198, 240, 32, 6_931_124, 2.39),
+    "EfficientNetV2B2": Backbone("efficientnet_v2", 349, 198, 260, 32, 8_769_374, 3.39),
+    "EfficientNetV2B3": Backbone("efficientnet_v2", 409, 228, 300, 32, 12_930_622, 6.02),
+    "EfficientNetV2S": Backbone("efficientnet_v2", 513, 287, 384, 32, 20_331_360, 16.7),
+    "EfficientNetV2M": Backbone("efficientnet_v2", 740, 664, 480, 32, 53_150_388, 49.2),
+    "EfficientNetV2L": Backbone("efficientnet_v2", 1028, 922, 480, 32, 117_746_848, 112),
+    "MobileNet": Backbone("mobilenet", 86, 73, 224, 32, 3_228_864, 1.14),
+    "MobileNetV2": Backbone("mobilenet_v2", 154, 143, 224, 32, 2_257_984, 0.599),
+    "MobileNetV3Small": Backbone("mobilenet_v3", 157, 109, 224, 32, 939_120, 0.11),
+    "MobileNetV3Large": Backbone("mobilenet_v3", 187, 139, 224, 32, 2_996_352, 0.428),
+    "ConvNeXtTiny": Backbone("convnext", 133, 110, 224, 32, 27_820_128, 8.91),
+    "ConvNeXtSmall": Backbone("convnext", 259, 236, 224, 32, 49_454_688, 17.4),
+    "ConvNeXtBase": Backbone("convnext", 259, 236, 224, 32, 87_566_464, 30.7),
+    "ConvNeXtLarge": Backbone("convnext", 259, 236, 224, 32, 196_230_336, 68.7),
+    "ConvNeXtXLarge": Backbone("convnext", 259, 236, 224, 32, 348_147_968, 122),
+    "Xception": Backbone("xception", 132, 116, 299, 71, 20_861_480, 16.7),
+    "InceptionV3": Backbone("inception_v3", 311, 249, 299, 75, 21_802_784, 11.4),
+    "InceptionResNetV2": Backbone("inception_resnet_v2", 780, 618, 299, 75, 54_336_736, 26.3),
+    "NASNetMobile": Backbone("nasnet", 769, 585, 224, 32, 4_269_716, 1.13),
+    "NASNetLarge": Backbone("nasnet", 1039, 765, 331, 32, 84_916_818, 47.6),
 }
+
+LEAST_PICTURE_SIZE = min(backbone.least_size for backbone in BACKBONES.values())

@@ -7,6 +7,9 @@ import keras
 from common.errors import UserError
 from modeling.backbone_names import BACKBONES
 
+# The first hundredth of a backbone does next to nothing, and its activations are larger than the picture.
+_WORTH_STORING = 100
+
 
 class Cut(NamedTuple):
     """A backbone in two parts that together compute what it computes.
@@ -15,12 +18,13 @@ class Cut(NamedTuple):
       prefix: picture float32 [batch, size, size, 3], RGB, 0 to 255 -> activation at the boundary. Frozen.
       suffix: activation at the boundary -> feature map [batch, height, width, channels]. Shares the backbone's
         layers; None where the boundary is the backbone's end.
-      boundary: name of the layer whose output the activation is; "picture" where nothing is frozen.
+      boundary: index, in `operations` of the backbone, of the one whose output the activation is; 0 where it is the
+        picture. An index, since of names that Keras makes up the next process has others.
     """
 
     prefix: keras.Model
     suffix: keras.Model | None
-    boundary: str
+    boundary: int
 
 
 def build(name: str, image_size: int) -> keras.Model:
@@ -62,7 +66,7 @@ def fine_tune_index(backbone: keras.Model, name: str, fine_tune_at: int | None) 
       UserError: the backbone has fewer layers.
     """
     if fine_tune_at is None:
-        return [layer.name for layer in backbone.layers].index(BACKBONES[name].last_stage)
+        return BACKBONES[name].fine_tune_at
     if fine_tune_at >= len(backbone.layers):
         raise UserError(
             f"trainer.fine_tune_at: got {fine_tune_at}, "
@@ -82,21 +86,22 @@ def cut(backbone: keras.Model, name: str, index: int) -> Cut:
       name: its name.
       index: first layer that stage 2 trains; the number of layers where stage 2 is off.
     """
-    layers = backbone.layers
+    operations = backbone.operations  # the layers, and what joins them without being one, such as a plain sum
+    end = operations.index(backbone.layers[index]) if index < len(backbone.layers) else len(operations)
     picture = keras.Input(backbone.input.shape[1:], name="picture")
-    boundary = max(i for i in range(max(index, 1)) if _is_bottleneck(layers, i))
-    if boundary == 0:
+    boundary = _last_bottleneck(operations, end)
+    if boundary < len(operations) / _WORTH_STORING:
         # Pictures rather than preprocessed values are stored: 0 to 255 keeps its precision in float16.
         return Cut(
             keras.Model(picture, keras.layers.Identity()(picture), name="prefix"),
             keras.Model(picture, backbone(preprocess(name, picture)), name="suffix"),
-            "picture",
+            0,
         )
-    trunk = keras.Model(backbone.input, layers[boundary].output, name="trunk")
+    activation = operations[boundary].output
+    trunk = keras.Model(backbone.input, activation, name="trunk")
     prefix = keras.Model(picture, trunk(preprocess(name, picture)), name="prefix")
-    is_end = boundary == len(layers) - 1
-    suffix = None if is_end else keras.Model(layers[boundary].output, backbone.output, name="suffix")
-    return Cut(prefix, suffix, layers[boundary].name)
+    is_end = boundary == len(operations) - 1
+    return Cut(prefix, None if is_end else keras.Model(activation, backbone.output, name="suffix"), boundary)
 
 
 def freeze_below(backbone: keras.Model, index: int) -> None:
@@ -109,7 +114,12 @@ def freeze_below(backbone: keras.Model, index: int) -> None:
         layer.trainable = position >= index and not isinstance(layer, keras.layers.BatchNormalization)
 
 
-def _is_bottleneck(layers: list[keras.Layer], i: int) -> bool:
-    """Whether each layer after `i` takes its inputs only from `i` or from layers after it."""
-    allowed = {id(layer.output) for layer in layers[i:]}
-    return all(id(tensor) in allowed for layer in layers[i + 1 :] for tensor in keras.tree.flatten(layer.input))
+def _last_bottleneck(operations: list[keras.Operation], end: int) -> int:
+    """Index, below `end`, of the last operation after which each takes its inputs only from it or from later ones."""
+    index = {id(operation.output): i for i, operation in enumerate(operations)}
+    earliest = len(operations)  # of the outputs that the operations behind take
+    for i in range(len(operations) - 1, 0, -1):
+        if i < end and i <= earliest:
+            return i
+        earliest = min(earliest, *(index[id(tensor)] for tensor in keras.tree.flatten(operations[i].input)))
+    return 0

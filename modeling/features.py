@@ -34,7 +34,7 @@ class FeaturesInfo:
       backbone: its name.
       image_size: side of the pictures in pixels.
       fine_tune_index: first layer of the backbone that stage 2 trains; None where stage 2 is off.
-      boundary: name of the layer whose output the activations are.
+      boundary: where the backbone is cut, as in `backbones.Cut`.
       shapes: shape of one feature by family; without "activations" where stage 2 is off.
       views: views of each training picture.
       pictures: number of pictures by split.
@@ -47,7 +47,7 @@ class FeaturesInfo:
     backbone: str
     image_size: int
     fine_tune_index: int | None
-    boundary: str
+    boundary: int
     shapes: dict[str, list[int]]
     views: int
     pictures: dict[str, int]

@@ -11,6 +11,7 @@ from components import report
 from components.bulk_inferrer import inputs
 from components.image_example_gen import layout
 from modeling import weights
+from modeling.backbone_names import BACKBONES
 from modeling.training_results import KEPT, UNDONE
 from pipeline import config as configuration
 from pipeline import local_steps
@@ -47,6 +48,7 @@ def _run(config: configuration.Config, data: layout.Layout, output: Path) -> int
     screen = Screen()
     local_steps.show_data(data, screen)
     local_steps.show_size(config.backbone, screen)
+    _show_stage_2(config, screen)
     with local_steps.logged(output, screen):
         summary = _run_steps(config, data.root, output, screen)
         summary.write(output)
@@ -64,6 +66,14 @@ def _run_steps(config: configuration.Config, data: str, output: Path, screen: Sc
     local_steps.clear_unfinished(output)
     (output / "config.yaml").write_text(configuration.to_yaml(config))
     return summarize(steps, lineage.open_for_reading(output / faults.METADATA_FILE, output / "pipeline"))
+
+
+def _show_stage_2(config: configuration.Config, screen: Screen) -> None:
+    name = config.backbone.name
+    if config.trainer.fine_tune and not BACKBONES[name].is_cut_late:
+        screen.line(
+            f"stage 2    passes every picture through all of {name} in each epoch: its cells cannot be cut apart"
+        )
 
 
 def _show(summary: "Summary", output: Path, screen: Screen) -> None:

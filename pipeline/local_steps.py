@@ -18,7 +18,6 @@ from common import escaping, fingerprint, folders, progress
 from common.errors import UserError
 from components.image_example_gen import layout
 from modeling import weights
-from modeling.backbone_names import BACKBONES
 from pipeline import config as configuration
 from pipeline import run_folders
 from pipeline.command import is_interrupted
@@ -202,6 +201,6 @@ def show_data(data: layout.Layout, screen: Screen) -> None:
 
 def show_size(backbone: configuration.BackboneConfig, screen: Screen) -> None:
     """Prints the pictures' size if the backbone's weights were trained on another."""
-    size, trained = backbone.image_size, BACKBONES[backbone.name].picture_size
+    size, trained = backbone.image_size, weights.trained_size(backbone.name, backbone.image_size)
     if backbone.weights == "imagenet" and size != trained:
         screen.line(f"size       {size}x{size}; the weights of {backbone.name} were trained on {trained}x{trained}")

@@ -124,8 +124,8 @@ def _suffix(info: features.FeaturesInfo, backbone: keras.Model) -> keras.Model |
     cut = backbones.cut(backbone, info.backbone, info.fine_tune_index)
     if cut.boundary != info.boundary:
         raise UserError(
-            f"trainer.fine_tune_at: the features end at {info.boundary}, Trainer goes on from {cut.boundary}; "
-            f"expected the same in both steps"
+            f"trainer.fine_tune_at: the features end at operation {info.boundary} of {info.backbone}, "
+            f"Trainer goes on from {cut.boundary}; expected the same in both steps"
         )
     return cut.suffix
 

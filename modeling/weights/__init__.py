@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from common import hashing
 from modeling.weights import efficientnet, files, imagenet
+from modeling.weights.keras_files import trained_size as trained_size
 
 if TYPE_CHECKING:
     import keras
@@ -56,7 +57,7 @@ def fetch(backbone_name: str, image_size: int) -> str:
 
     Args:
       backbone_name: as in `fingerprint`.
-      image_size: side of the square pictures in pixels; for MobileNetV2 there are weights for some sizes.
+      image_size: side of the square pictures in pixels; for MobileNet and MobileNetV2 there are weights for some sizes.
 
     Returns:
       Where they are from, as `load_into` says it.

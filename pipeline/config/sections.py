@@ -18,6 +18,7 @@ from pipeline.config.values import (
 )
 
 ACROSS_KEYS = "across_keys"  # type of an error that says itself what is allowed
+_LARGEST_PICTURE_SIZE = 1024
 _MAX_HELD_OUT = 0.6  # of the pictures; the rest must be enough to train on
 
 
@@ -41,9 +42,20 @@ class BackboneConfig(_Section):
 
     name: BackboneName = "VGG16"  # a class of `keras.applications`
     weights: Weights = "imagenet"  # or "random", or the path of a weights file
-    image_size: Annotated[int, Field(ge=LEAST_PICTURE_SIZE, le=1024)] = (
+    image_size: Annotated[int, Field(ge=LEAST_PICTURE_SIZE, le=_LARGEST_PICTURE_SIZE)] = (
         224  # pixels a side of the square that pictures are resized to
     )
+
+    @model_validator(mode="after")
+    def _takes_pictures_of_that_size(self) -> "BackboneConfig":
+        least = BACKBONES[self.name].least_size
+        if self.image_size < least:
+            raise _across_keys(
+                f"got {self.image_size}, expected a whole number from {least} to {_LARGEST_PICTURE_SIZE} "
+                f"for {self.name}",
+                "image_size",
+            )
+        return self
 
 
 class IngestConfig(_Section):

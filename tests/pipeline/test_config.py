@@ -174,6 +174,10 @@ def test_configuration_cannot_be_changed() -> None:
         ("trainer.epochs=1:30", "trainer.epochs: got '1:30', expected a whole number from 1 to 1000"),
         (f"seed={10**22}", f"seed: got {10**22}, expected a whole number from 0 to 2147483647"),
         ("ingest.max_pixels=5", "ingest.max_pixels: got 5, expected a whole number of 1024 or more"),
+        (
+            "backbone={name: Xception, image_size: 70}",
+            "backbone.image_size: got 70, expected a whole number from 71 to 1024 for Xception",
+        ),
         ("backbone.image_size=31", "backbone.image_size: got 31, expected a whole number from 32 to 1024"),
         (
             "trainer.fine_tune_at=19",

@@ -7,8 +7,8 @@ import pytest
 
 from common.examples import FileCounts
 from components.image_example_gen import layout
-from pipeline.config import BackboneConfig
-from pipeline.local_run import _show
+from pipeline.config import BackboneConfig, Config, TrainerConfig
+from pipeline.local_run import _show, _show_stage_2
 from pipeline.local_steps import show_data, show_size
 from pipeline.screen import Screen
 from pipeline.summary import Inference, Summary
@@ -64,12 +64,40 @@ def test_the_classes_and_what_is_ignored_are_told_at_the_start(
         ({"name": "EfficientNetB3", "image_size": 300}, []),
         ({"name": "EfficientNetB3"}, ["size       224x224; the weights of EfficientNetB3 were trained on 300x300"]),
         ({"name": "EfficientNetB3", "weights": "random"}, []),
+        ({"name": "MobileNetV2", "image_size": 160}, []),  # has weights for several sizes
+        ({"name": "MobileNetV2", "image_size": 96}, []),
+        (
+            {"name": "MobileNet", "image_size": 96},
+            ["size       96x96; the weights of MobileNet were trained on 224x224"],
+        ),
     ],
 )
 def test_pictures_of_another_size_than_the_weights_know_are_told(
     backbone: dict[str, Any], lines: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     show_size(BackboneConfig(**backbone), Screen())
+    assert capfd.readouterr().out.splitlines() == lines
+
+
+@pytest.mark.parametrize(
+    ("name", "fine_tune", "lines"),
+    [
+        (
+            "NASNetMobile",
+            True,
+            [
+                "stage 2    passes every picture through all of NASNetMobile in each epoch: its cells cannot be cut apart"
+            ],
+        ),
+        ("NASNetMobile", False, []),
+        ("ConvNeXtTiny", True, []),
+    ],
+)
+def test_a_stage_2_that_has_to_run_the_whole_backbone_is_told(
+    name: str, fine_tune: bool, lines: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = Config(backbone=BackboneConfig(name=name), trainer=TrainerConfig(fine_tune=fine_tune))
+    _show_stage_2(config, Screen())
     assert capfd.readouterr().out.splitlines() == lines
 
 

@@ -58,7 +58,7 @@ def test_it_says_what_the_features_are(examples: Examples, features: Examples) -
         backbone="VGG16",
         image_size=32,
         fine_tune_index=15,
-        boundary="block4_pool",
+        boundary=14,
         shapes={BOTTLENECKS: [512], ACTIVATIONS: [2, 2, 512]},
         views=1,
         pictures={split: len(steps.read(examples, split)) for split in ("train", "eval")},
