@@ -71,9 +71,7 @@ def _run_steps(config: configuration.Config, data: str, output: Path, screen: Sc
 def _show_stage_2(config: configuration.Config, screen: Screen) -> None:
     name = config.backbone.name
     if config.trainer.fine_tune and not BACKBONES[name].is_cut_late:
-        screen.line(
-            f"stage 2    passes every picture through all of {name} in each epoch: its cells cannot be cut apart"
-        )
+        screen.line(f"stage 2    passes each picture through all of {name} in every epoch: its cells cannot be cut")
 
 
 def _show(summary: "Summary", output: Path, screen: Screen) -> None:

@@ -183,7 +183,7 @@ class KerasFile(NamedTuple):
 
 
 def trained_size(name: str, image_size: int) -> int:
-    """Side of the pictures that the weights were trained on which a backbone gets for pictures of another side."""
+    """Side, in pixels, of the pictures on which the ImageNet weights were trained that `image_size` gets."""
     backbone = BACKBONES[name]
     return image_size if image_size in _SIZES.get(backbone.module, ()) else backbone.picture_size
 

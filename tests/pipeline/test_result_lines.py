@@ -85,9 +85,7 @@ def test_pictures_of_another_size_than_the_weights_know_are_told(
         (
             "NASNetMobile",
             True,
-            [
-                "stage 2    passes every picture through all of NASNetMobile in each epoch: its cells cannot be cut apart"
-            ],
+            ["stage 2    passes each picture through all of NASNetMobile in every epoch: its cells cannot be cut"],
         ),
         ("NASNetMobile", False, []),
         ("ConvNeXtTiny", True, []),

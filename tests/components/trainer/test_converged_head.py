@@ -43,7 +43,7 @@ class _Stored:
             self.values[split] = values.reshape(-1, _CHANNELS).astype(np.float64)
             self.labels[split] = np.tile(labels, stored)
         shapes = {BOTTLENECKS: [_CHANNELS]}
-        info = FeaturesInfo("VGG16", 32, None, "", shapes, views, _PICTURES, "float32", "random", "", "")
+        info = FeaturesInfo("VGG16", 32, None, 18, shapes, views, _PICTURES, "float32", "random", "", "")
         info.write(str(directory))
         self.data = Features(str(directory), batch_size=16, seed=0)
 
