@@ -28,10 +28,11 @@ from components.trainer.batches import Features
 from modeling import features
 from modeling.training_results import Trial
 
-# From nearly nothing learnt to nearly separable training pictures, half a decade apart.
-PENALTIES = tuple(10.0 ** (exponent / 2) for exponent in range(4, -11, -1))
-# The loss on eval has one minimum along the penalties: it is behind after so many that were worse.
-_WORSE_IN_A_ROW = 3
+# Half a decade apart. The best falls with the number of pictures; a few on the eval split may favour one far below it
+# by chance, so that weaker ones than the first five are tried only with more pictures.
+_PENALTIES = tuple(10.0 ** (exponent / 2) for exponent in range(0, -9, -1))
+_ALWAYS_TRIED = 5
+_LEAST_BY_PICTURES = 5.0  # penalty times pictures
 _MAX_ITERATIONS = 1000  # 30 to 300 are usual
 _TOLERANCE = 1e-5  # largest slope, of the loss, that counts as none; tenfold leaves probabilities a few 1e-3 off
 _MAX_BYTES = 512 * 2**20  # of bottlenecks, float32; at its peak training takes six times as much
@@ -59,6 +60,15 @@ def fits_in_memory(data: Features) -> bool:
     return 4 * channels * data.info.pictures[TRAIN] * data.info.views <= _MAX_BYTES
 
 
+def penalties_for(pictures: int) -> list[float]:
+    """The penalties to choose from, the strongest first; with more training pictures also weaker ones."""
+    return [
+        penalty
+        for number, penalty in enumerate(_PENALTIES)
+        if number < _ALWAYS_TRIED or penalty * pictures >= _LEAST_BY_PICTURES
+    ]
+
+
 def fit(
     head: keras.Model, data: Features, class_weights: dict[int, float] | None, penalty: float | None
 ) -> list[Trial]:
@@ -68,8 +78,8 @@ def fit(
       head: as `modeling.head.build_head` returns it, without a hidden layer.
       data: bottlenecks of all views of the training split and of the eval split.
       class_weights: weight of each class in the loss, or None for equal ones.
-      penalty: as the module describes it; None tries PENALTIES, the strongest first, and takes the one with the least
-        loss on eval.
+      penalty: as the module describes it; None tries `penalties_for` the pictures, the strongest first, and takes the
+        one of the least loss on eval.
 
     Returns:
       What was tried, in that order; one of them is chosen.
@@ -81,11 +91,11 @@ def fit(
     held_out = scaling.apply(stored)
     # Each penalty goes on from the last one's weights, which are near.
     model = LogisticRegression(class_weight=class_weights, tol=_TOLERANCE, max_iter=_MAX_ITERATIONS, warm_start=True)
-    penalties = PENALTIES if penalty is None else (penalty,)
+    penalties = penalties_for(len(labels)) if penalty is None else [penalty]
     trials: list[Trial] = []
     best = 0
     progress.start(len(penalties), "penalties of stage 1")
-    for number, tried in enumerate(penalties):
+    for tried in penalties:
         began = time.monotonic()
         model.C = 1 / (tried * len(labels))
         _converge(model, values, labels)
@@ -94,11 +104,9 @@ def fit(
         seconds = round(time.monotonic() - began, 3)
         trials.append(Trial(tried, loss, accuracy, val_loss, val_accuracy, seconds))
         progress.advance()
-        if number == 0 or val_loss < trials[best].val_loss:
-            best = number
+        if val_loss <= min(trial.val_loss for trial in trials):
+            best = len(trials) - 1
             _fold(scaling, model, head)
-        if number - best == _WORSE_IN_A_ROW:
-            break
     trials[best] = trials[best]._replace(chosen=True)
     return trials
 

@@ -21,17 +21,21 @@ _COLUMNS = ("stage", "epoch", "learning_rate", "loss", "accuracy", "val_loss", "
 class Run:
     """The stages of one training run."""
 
-    def __init__(self, directory: str, work: str, patience: int, class_weights: dict[int, float] | None) -> None:
+    def __init__(
+        self, directory: str, work: str, schedule: str, patience: int, class_weights: dict[int, float] | None
+    ) -> None:
         """Starts with an empty history.
 
         Args:
           directory: where history.csv and the logs go.
           work: folder of what a killed run leaves to the next; `finish` removes it.
+          schedule: "constant" or "cosine", of the learning rate.
           patience: epochs without a better validation loss after which a stage ends.
           class_weights: weight of each class in the loss, or None for equal ones.
         """
         self._directory = directory
         self._work = work
+        self._schedule = schedule
         self._patience = patience
         self._class_weights = class_weights
         self._history: Rows = []
@@ -71,14 +75,15 @@ class Run:
           data: the features.
           family: which of them.
           epochs: most epochs.
-          learning_rate: Adam's.
+          learning_rate: Adam's, the highest where it changes.
           mirror: as in `Features.epochs`.
         """
-        model.compile(keras.optimizers.Adam(learning_rate), loss=_LOSS, metrics=["accuracy"])
+        steps = data.steps(TRAIN)
+        rate = cosine(learning_rate, epochs * steps) if self._schedule == "cosine" else learning_rate
+        model.compile(keras.optimizers.Adam(rate), loss=_LOSS, metrics=["accuracy"])
         stopping = keras.callbacks.EarlyStopping(patience=self._patience, restore_best_weights=True)
         history: Rows = []
         checkpoint = Checkpoint(os.path.join(self._work, f"stage_{stage}.npz"), model, stopping, history)
-        steps = data.steps(TRAIN)
         progress.start(epochs * steps, f"steps of stage {stage}")
         progress.advance(checkpoint.epochs * steps)
         if checkpoint.stopped or checkpoint.epochs == epochs:
@@ -94,7 +99,7 @@ class Run:
                 callbacks=[
                     stopping,
                     keras.callbacks.TensorBoard(self._logs_of(self._work, stage)),
-                    _Recorder(history, stage, learning_rate),
+                    _Recorder(history, stage),
                     checkpoint,
                 ],
                 verbose=0,
@@ -127,10 +132,10 @@ class Run:
 class _Recorder(keras.callbacks.Callback):
     """Adds each epoch to a history and tells the progress of its steps."""
 
-    def __init__(self, history: Rows, stage: int, learning_rate: float) -> None:
+    def __init__(self, history: Rows, stage: int) -> None:
         super().__init__()
         self._rows = history
-        self._fixed = {"stage": stage, "learning_rate": learning_rate}
+        self._stage = stage
         self._began = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -140,8 +145,28 @@ class _Recorder(keras.callbacks.Callback):
         progress.advance()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        seconds = round(time.monotonic() - self._began, 3)
-        self._rows.append({**self._fixed, "epoch": epoch + 1, **(logs or {}), "seconds": seconds})
+        self._rows.append(
+            {
+                "stage": self._stage,
+                "epoch": epoch + 1,
+                # A float32, whose further digits are none.
+                "learning_rate": float(f"{float(self.model.optimizer.learning_rate):.6g}"),
+                **(logs or {}),
+                "seconds": round(time.monotonic() - self._began, 3),
+            }
+        )
+
+
+def cosine(highest: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    """A learning rate that rises for a tenth of the steps and then falls to 0 along half a cosine.
+
+    Loshchilov and Hutter (2017), "SGDR: Stochastic Gradient Descent with Warm Restarts", without restarts; Goyal et al.
+    (2017), "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", for the warm-up.
+    """
+    rising = max(1, steps // 10)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, steps - rising), warmup_target=highest, warmup_steps=rising
+    )
 
 
 def evaluate(model: keras.Model, data: Features, family: str) -> TrainingResults:

@@ -29,6 +29,7 @@ class Settings(NamedTuple):
       fine_tune: whether stage 2 follows.
       fine_tune_epochs: most epochs of stage 2.
       fine_tune_learning_rate: Adam's, in stage 2.
+      schedule: "constant" or "cosine", of Adam's learning rates.
       batch_size: pictures in a batch.
       dropout: fraction of a bottleneck's values that training drops.
       early_stopping_patience: epochs without a better validation loss after which a stage ends.
@@ -46,6 +47,7 @@ class Settings(NamedTuple):
     fine_tune: bool
     fine_tune_epochs: int
     fine_tune_learning_rate: float
+    schedule: str
     batch_size: int
     dropout: float
     early_stopping_patience: int
@@ -89,6 +91,7 @@ def run_fn(fn_args: FnArgs) -> None:
     run = fit.Run(
         fn_args.model_run_dir,
         unfinished.make_folder(fn_args.model_run_dir, identity),
+        settings.schedule,
         settings.early_stopping_patience,
         _class_weights(data.counts(len(names))) if settings.class_weights else None,
     )

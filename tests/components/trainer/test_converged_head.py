@@ -33,7 +33,7 @@ class _Stored:
             stored = views if split == TRAIN else 1
             labels = np.arange(count) % classes
             noise = rng.normal(size=(stored, count, _CHANNELS))
-            values = ((centres[labels] + 1.5 * noise) * scale + offset).astype(np.float32)
+            values = ((centres[labels] + 3 * noise) * scale + offset).astype(np.float32)
             Path(split_folder(str(directory), split)).mkdir(parents=True)
             for view in range(stored):
                 path = Path(split_folder(str(directory), split), features.file_name(BOTTLENECKS, 0, 1, view))
@@ -78,19 +78,27 @@ def test_the_penalty_is_the_one_of_the_least_loss_on_eval(tmp_path: Path) -> Non
     head = build_head(_CHANNELS, 4, dropout=0.0)
     trials = converged_head.fit(head, stored.data, None, penalty=None)
     truth = stored.labels[EVAL]
+    penalties = converged_head.penalties_for(len(stored.labels[TRAIN]))
     losses = {
-        penalty: -np.log(_scikit_learns(stored, penalty)[np.arange(len(truth)), truth]).mean()
-        for penalty in converged_head.PENALTIES
+        penalty: -np.log(_scikit_learns(stored, penalty)[np.arange(len(truth)), truth]).mean() for penalty in penalties
     }
     (chosen,) = (trial for trial in trials if trial.chosen)
     assert chosen.penalty == min(losses, key=losses.__getitem__)
-    assert converged_head.PENALTIES[0] > chosen.penalty > converged_head.PENALTIES[-1]
+    assert penalties[0] > chosen.penalty > penalties[-1], "the choice is between others"
     found = head.predict(stored.values[EVAL].astype(np.float32), verbose=0)
     np.testing.assert_allclose(found, _scikit_learns(stored, chosen.penalty), atol=2e-3)
-    assert [trial.penalty for trial in trials] == list(converged_head.PENALTIES[: len(trials)])
+    assert [trial.penalty for trial in trials] == penalties
     assert all(earlier.loss > later.loss for earlier, later in itertools.pairwise(trials))
     write_trials(trials, str(tmp_path))
     assert read_trials(str(tmp_path)) == trials
+
+
+@pytest.mark.parametrize(("pictures", "weakest"), [(1, 1e-2), (500, 1e-2), (5_000, 1e-3), (10**6, 1e-4)])
+def test_more_pictures_bear_weaker_penalties(pictures: int, weakest: float) -> None:
+    penalties = converged_head.penalties_for(pictures)
+    assert penalties[0] == 1
+    assert penalties[-1] == pytest.approx(weakest)
+    assert all(stronger / weaker == pytest.approx(10**0.5) for stronger, weaker in itertools.pairwise(penalties))
 
 
 def test_all_views_are_trained_on(tmp_path: Path) -> None:

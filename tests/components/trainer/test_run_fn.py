@@ -19,7 +19,7 @@ from tfx.types.standard_artifacts import Examples, Model, TransformGraph
 
 from common import example_records, progress
 from common.errors import UserError
-from components.trainer import converged_head, run_fn
+from components.trainer import converged_head, fit, run_fn
 from modeling import backbones, signatures
 from modeling.features import FeaturesInfo
 from modeling.model_assets import ModelAssets
@@ -242,7 +242,7 @@ def _progress_of_training(*training: Any, **changes: Any) -> tuple[Model, list[t
     [
         (1, 3, _EPOCHS),
         (2, 0, _EPOCHS),
-        (2, 1, {}),
+        (2, 1, {"schedule": "cosine"}),
         # Ends early after its first epoch gets no better: what is known of the best epoch counts.
         (1, 2, {**_EPOCHS, "learning_rate": 0.5, "early_stopping_patience": 2, "fine_tune": False}),
     ],
@@ -321,6 +321,17 @@ def test_more_bottlenecks_than_fit_in_memory_are_trained_on_in_epochs(
     assert [row["epoch"] for row in _history(model)][:2] == ["1", "2"]
     assert _metrics(model)["stage_1"] == "epochs, as there were too many features"
     assert _metrics(model)["penalty"] is None
+
+
+def test_a_cosine_schedule_rises_to_the_learning_rate_and_falls_to_0() -> None:
+    rates = [float(fit.cosine(1e-3, 200)(step)) for step in range(201)]
+    assert rates[0] == 0
+    assert rates[20] == pytest.approx(1e-3)
+    assert rates[110] == pytest.approx(1e-3 / 2)
+    assert rates[200] == pytest.approx(0, abs=1e-9)
+    assert rates[:21] == sorted(rates[:21])
+    assert rates[20:] == sorted(rates[20:], reverse=True)
+    assert float(fit.cosine(1e-3, 1)(1)) == pytest.approx(1e-3), "a single step"
 
 
 def test_tensorboard_logs_are_left_for_stages_with_epochs(
