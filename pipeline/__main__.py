@@ -16,6 +16,7 @@ COMMANDS = {
     "predict": "predict",
     "report": "report",
     "view": "view_evaluation",
+    "backbones": "list_backbones",
     "doctor": "doctor",
     "export-again": "export_again",
     "kubeflow": "kubeflow.__main__",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import hashing
-from modeling.weights import efficientnet, files, imagenet
+from modeling.weights import efficientnet, files, imagenet, keras_files
 from modeling.weights.keras_files import trained_size as trained_size
 
 if TYPE_CHECKING:
@@ -68,13 +68,19 @@ def fetch(backbone_name: str, image_size: int) -> str:
     return imagenet.find(backbone_name, image_size).provenance
 
 
-def at_hand(backbone_name: str, image_size: int) -> bool:
-    """Whether ImageNet weights are on this machine; the arguments are as in `fetch`.
+def at_hand(backbone_name: str, image_size: int) -> str:
+    """Where ImageNet weights on this machine are from; empty if there are none. Arguments and result as in `fetch`.
 
     Raises:
       UserError: they are there and damaged.
     """
-    return imagenet.at_hand(backbone_name, image_size) is not None
+    found = imagenet.at_hand(backbone_name, image_size)
+    return found.provenance if found else ""
+
+
+def keras_file(backbone_name: str, image_size: int) -> Path:
+    """Where Keras' cache has its file of ImageNet weights, or would have it; the arguments are as in `fetch`."""
+    return keras_files.KerasFile.of(backbone_name, image_size).path
 
 
 def load_into(backbone: keras.Model, backbone_name: str, weights: str) -> str:

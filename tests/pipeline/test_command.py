@@ -132,6 +132,7 @@ _QUICK = {
     "view": (["--output", "/no/such"], 2),
     "export-again": (["/no/such"], 2),
     "kubeflow": (["submit", "/no/such", "--host=x"], 2),
+    "backbones": ([], 0),
     "doctor": (["--help"], 0),
     "node": (["--help"], 0),
 }
