@@ -13,6 +13,7 @@ from pipeline import __version__, command
 
 COMMANDS = {
     "run": "local_run",
+    "compare": "compare",
     "predict": "predict",
     "report": "report",
     "view": "view_evaluation",

@@ -38,7 +38,7 @@ class Screen:
 
     def step(self, name: str, state: str, seconds: float) -> None:
         """Prints the line of a finished step."""
-        self.line(f"{name:<{_NAME_WIDTH}} {state:<7} {_duration(seconds):>8}")
+        self.line(f"{name:<{_NAME_WIDTH}} {state:<7} {duration(seconds):>8}")
 
     @contextlib.contextmanager
     def running(self, name: str) -> Iterator[None]:
@@ -134,6 +134,6 @@ def dropping(descriptor: int, encoding: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(file, encoding, errors="backslashreplace", line_buffering=True)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds, 1), 60)  # rounded first: 119.97 s are two minutes
     return f"{int(minutes)}m {rest:04.1f}s" if minutes else f"{rest:.1f}s"

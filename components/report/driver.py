@@ -24,12 +24,12 @@ class Driver(drivers.Driver):
         """The times, under STEP_SECONDS."""
         artifacts = {one.id for inputs in execution_info.input_dict.values() for one in inputs}
         with self._mlmd_connection as handle:
-            seconds = _step_seconds(Lineage(handle.store), artifacts)
+            seconds = step_seconds(Lineage(handle.store), artifacts)
         return {STEP_SECONDS: json.dumps(seconds)}
 
 
-def _step_seconds(lineage: Lineage, artifacts: Iterable[int]) -> dict[str, float]:
-    """Wall time of each step that had a part in some artifacts, by its name."""
+def step_seconds(lineage: Lineage, artifacts: Iterable[int]) -> dict[str, float]:
+    """Wall time of each step that had a part in some artifacts, given by their ids, by its name."""
     found: dict[int, metadata_store_pb2.Execution] = {}
     todo = set(artifacts)
     seen: set[int] = set()

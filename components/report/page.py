@@ -1,17 +1,14 @@
 """The page: one HTML file without a script, whose policy lets a browser load nothing but what is in it."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import jinja2
 import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
-from common import escaping
 from common.examples import BRIGHTNESS_RANGE, CLASS_NAME, SIZE_RANGE
-from components.report import charts
+from components.report import charts, templates
 from components.report.data_section import Counts, Files
 from components.report.gallery import Frame
 from components.report.numbers import Calibration, ClassRow, Comparison, Ints, Share
@@ -157,14 +154,7 @@ def render(page: Page) -> str:
 
     Every text is escaped, both as HTML and as `common.escaping` does for what cannot be shown.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("components.report", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(name=escaping.escape, percent=_percent, points=_points, interval=_interval, p=_p_value)
+    environment = templates.environment("components.report")
     environment.globals.update(
         heat=_heat,
         confusions=_confusions,
@@ -175,38 +165,6 @@ def render(page: Page) -> str:
         slice_names=_SLICES,
     )
     return environment.get_template("report.html.j2").render(page._asdict())
-
-
-def _percent(value: float) -> str:
-    return "\N{EN DASH}" if math.isnan(value) else f"{100 * value:.1f}%"
-
-
-def _points(value: float) -> str:
-    """A difference of shares, in percentage points, with its sign."""
-    return f"{100 * value:+.1f}".replace("-", "\N{MINUS SIGN}") + " points"
-
-
-def _interval(found: Share) -> Markup:
-    """A share, its interval as text and as a bar, and what it is of."""
-    if not found.whole:
-        return Markup('<span class="faint">no pictures</span>')
-    return Markup(
-        '<span class="share"><b>{}</b> <span class="faint">{}\N{EN DASH}{}% of {}</span>'
-        '<span class="track"><span class="range" style="left:{:.2f}%;width:{:.2f}%"></span>'
-        '<span class="dot" style="left:{:.2f}%"></span></span></span>'
-    ).format(
-        _percent(found.value),
-        f"{100 * found.low:.1f}",
-        f"{100 * found.high:.1f}",
-        found.whole,
-        100 * found.low,
-        100 * (found.high - found.low),
-        100 * found.value,
-    )
-
-
-def _p_value(value: float) -> str:
-    return "below 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _heat(count: int, row: npt.NDArray[np.int64]) -> int:

@@ -128,6 +128,7 @@ def test_a_command_is_the_same_by_both_ways(name: str) -> None:
 _QUICK = {
     "run": (["--data", "/no/such"], 2),
     "predict": (["-"], 2),
+    "compare": (["--backbone=VGG16"], 2),
     "report": (["--output", "/no/such"], 2),
     "view": (["--output", "/no/such"], 2),
     "export-again": (["/no/such"], 2),
