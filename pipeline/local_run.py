@@ -48,6 +48,7 @@ def _run(config: configuration.Config, data: layout.Layout, output: Path) -> int
     screen = Screen()
     local_steps.show_data(data, screen)
     local_steps.show_size(config.backbone, screen)
+    local_steps.show_unused(config.trainer, screen)
     _show_stage_2(config, screen)
     with local_steps.logged(output, screen):
         summary = _run_steps(config, data.root, output, screen)

@@ -199,6 +199,12 @@ def show_data(data: layout.Layout, screen: Screen) -> None:
         screen.line(f"ignored    {escaping.first_few(data.ignored)}: hidden, or files of the system")
 
 
+def show_unused(trainer: configuration.TrainerConfig, screen: Screen) -> None:
+    """Prints the keys that were changed to no effect."""
+    for key in trainer.without_effect:
+        screen.line(f"unused     trainer.{key} has no effect with trainer.solver: {trainer.solver}")
+
+
 def show_size(backbone: configuration.BackboneConfig, screen: Screen) -> None:
     """Prints the pictures' size if the backbone's weights were trained on another."""
     size, trained = backbone.image_size, weights.trained_size(backbone.name, backbone.image_size)

@@ -109,15 +109,11 @@ class TrainerConfig(_Section):
     early_stopping_patience: Annotated[int, Field(ge=1)] = 3  # epochs without a lower loss on the eval split
     class_weights: bool = False  # whether rare classes weigh more in the loss
 
-    @model_validator(mode="after")
-    def _has_no_key_of_the_other_solver(self) -> "TrainerConfig":
-        for key, solver in (("penalty", "lbfgs"), ("epochs", "adam"), ("learning_rate", "adam")):
-            value, default = getattr(self, key), type(self).model_fields[key].default
-            if value != default and self.solver != solver:
-                raise _across_keys(
-                    f"got {value}, which has no effect with trainer.solver: {self.solver}; expected {solver} there", key
-                )
-        return self
+    @property
+    def without_effect(self) -> list[str]:
+        """Keys that differ from their default, and that the solver does not use."""
+        others = {"lbfgs": ("epochs", "learning_rate"), "adam": ("penalty",)}[self.solver]
+        return [key for key in others if getattr(self, key) != type(self).model_fields[key].default]
 
 
 class GateConfig(_Section):

@@ -9,7 +9,7 @@ from common.examples import FileCounts
 from components.image_example_gen import layout
 from pipeline.config import BackboneConfig, Config, TrainerConfig
 from pipeline.local_run import _show, _show_stage_2
-from pipeline.local_steps import show_data, show_size
+from pipeline.local_steps import show_data, show_size, show_unused
 from pipeline.screen import Screen
 from pipeline.summary import Inference, Summary
 
@@ -96,6 +96,21 @@ def test_a_stage_2_that_has_to_run_the_whole_backbone_is_told(
 ) -> None:
     config = Config(backbone=BackboneConfig(name=name), trainer=TrainerConfig(fine_tune=fine_tune))
     _show_stage_2(config, Screen())
+    assert capfd.readouterr().out.splitlines() == lines
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        ({}, []),
+        ({"epochs": 3}, ["unused     trainer.epochs has no effect with trainer.solver: lbfgs"]),
+        ({"solver": "adam", "penalty": 0.1}, ["unused     trainer.penalty has no effect with trainer.solver: adam"]),
+    ],
+)
+def test_a_key_without_effect_is_told(
+    changes: dict[str, Any], lines: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    show_unused(TrainerConfig(**changes), Screen())
     assert capfd.readouterr().out.splitlines() == lines
 
 
