@@ -26,7 +26,7 @@ from tfx.types.standard_artifacts import (
     TransformGraph,
 )
 
-from common import example_records
+from common import example_records, progress
 from common.examples import Example
 from components.bulk_inferrer import driver as bulk_inferrer_driver
 from components.bulk_inferrer import executor as bulk_inferrer
@@ -145,6 +145,27 @@ def train(features: Examples, graph: TransformGraph, directory: Path, **changes:
         )
     )
     return model
+
+
+class _Killed(Exception):
+    pass
+
+
+def train_until(stage: int, batches: int, *training: Any, **changes: Any) -> None:
+    """Trains until so many batches of a stage are done, then fails. The other arguments are those of `train`."""
+
+    def listener(done: int, total: int, unit: str) -> None:
+        if unit.endswith(str(stage)) and done == batches:
+            raise _Killed
+
+    progress.listen(listener)
+    try:
+        train(*training, **changes)
+    except _Killed:
+        return
+    finally:
+        progress.listen(None)
+    raise AssertionError(f"stage {stage} has fewer than {batches} batches")
 
 
 def unservable(model: Model, graph: TransformGraph, directory: Path) -> Model:

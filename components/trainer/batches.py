@@ -18,17 +18,19 @@ _SHUFFLED_BYTES = 256 * 2**20
 class Features:
     """The features of one artifact of FeatureExtractor."""
 
-    def __init__(self, directory: str, batch_size: int, seed: int) -> None:
+    def __init__(self, directory: str, batch_size: int, seed: int, devices: int = 1) -> None:
         """Reads what the features are.
 
         Args:
           directory: the artifact's folder.
           batch_size: features in a batch.
           seed: fixes the order in training, and which activations are mirrored.
+          devices: how many share a batch.
         """
         self._directory = directory
         self._batch_size = batch_size
         self._seed = seed
+        self.devices = devices
         self.info = FeaturesInfo.read(directory)
 
     def counts(self, classes: int) -> list[int]:
@@ -39,15 +41,18 @@ class Features:
                 counts[label] += 1
         return counts
 
-    def steps(self, split: str) -> int:
-        """Batches in one pass over a split."""
-        return math.ceil(self.info.pictures[split] / self._batch_size)
+    @property
+    def steps_per_epoch(self) -> int:
+        """Training batches in an epoch."""
+        whole, rest = divmod(self.info.pictures[TRAIN], self._batch_size)
+        return whole + (rest >= self.devices)
 
     def in_order(self, split: str, family: str) -> tf.data.Dataset:
         """One pass over the first view of a split: batches of (features, class ids)."""
         dataset = tf.data.TFRecordDataset(features.files(self._directory, split, family, 0))
         # Keras takes the end of a data set of unknown length for a mishap.
-        return self._batches(dataset, family).apply(tf.data.experimental.assert_cardinality(self.steps(split)))
+        batches = math.ceil(self.info.pictures[split] / self._batch_size)
+        return self._batches(dataset, family).apply(tf.data.experimental.assert_cardinality(batches))
 
     def in_memory(self, split: str, family: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """A split's features, [pictures x views, *shape], and class ids; of all views, one after another."""
@@ -60,7 +65,8 @@ class Features:
     def epochs(self, family: str, mirror: bool, first: int = 0) -> tf.data.Dataset:
         """Training batches without end: one epoch after another, epoch e from view e mod views.
 
-        Each epoch has an order of its own, which the seed fixes.
+        Each epoch has an order of its own, which the seed fixes. A last batch of fewer pictures than devices is left
+        out: not every kernel bears a batch of nothing, and oneDNN's gradient of max pooling ends the process.
 
         Args:
           family: which features.
@@ -72,7 +78,7 @@ class Features:
         epochs = functools.reduce(tf.data.Dataset.concatenate, views).repeat()
         if mirror:
             epochs = epochs.enumerate().map(self._mirror)
-        return epochs.skip(first * self.steps(TRAIN)).prefetch(2)
+        return epochs.skip(first * self.steps_per_epoch).prefetch(2)
 
     def _shuffled(self, family: str, view: int) -> tf.data.Dataset:
         """One view of the training split, in another order each time it is gone through."""
@@ -80,7 +86,8 @@ class Features:
         record_bytes = 4 * math.prod(self.info.shapes[family])
         dataset = tf.data.Dataset.from_tensor_slices(files).shuffle(len(files), self._seed)
         dataset = tf.data.TFRecordDataset(dataset)
-        return self._batches(dataset.shuffle(_SHUFFLED_BYTES // record_bytes, self._seed), family)
+        batches = self._batches(dataset.shuffle(_SHUFFLED_BYTES // record_bytes, self._seed), family)
+        return batches.take(self.steps_per_epoch)
 
     def _mirror(self, index: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         values, labels = batch

@@ -3,6 +3,7 @@
 import csv
 import os
 import time
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
@@ -14,7 +15,6 @@ from components.trainer.batches import Features
 from components.trainer.checkpoint import Checkpoint, Rows
 from modeling.training_results import TrainingResults, Trial, write_trials
 
-_LOSS = "sparse_categorical_crossentropy"
 _COLUMNS = ("stage", "epoch", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
 
 
@@ -22,17 +22,25 @@ class Run:
     """The stages of one training run."""
 
     def __init__(
-        self, directory: str, work: str, schedule: str, patience: int, class_weights: dict[int, float] | None
+        self,
+        strategy: tf.distribute.Strategy,
+        directory: str,
+        work: str,
+        schedule: str,
+        patience: int,
+        class_weights: dict[int, float] | None,
     ) -> None:
         """Starts with an empty history.
 
         Args:
+          strategy: the devices; the variables of all models belong to it.
           directory: where history.csv and the logs go.
           work: folder of what a killed run leaves to the next; `finish` removes it.
           schedule: "constant" or "cosine", of the learning rate.
           patience: epochs without a better validation loss after which a stage ends.
           class_weights: weight of each class in the loss, or None for equal ones.
         """
+        self._strategy = strategy
         self._directory = directory
         self._work = work
         self._schedule = schedule
@@ -52,7 +60,6 @@ class Run:
         row = {key: value for key, value in chosen._asdict().items() if key in _COLUMNS}
         seconds = round(sum(trial.seconds for trial in self._trials), 3)
         self._history.append({"stage": 1, "epoch": 0, **row, "seconds": seconds})
-        head.compile(loss=_LOSS, metrics=["accuracy"])
         return chosen.penalty
 
     def fit(
@@ -78,33 +85,46 @@ class Run:
           learning_rate: Adam's, the highest where it changes.
           mirror: as in `Features.epochs`.
         """
-        steps = data.steps(TRAIN)
-        rate = cosine(learning_rate, epochs * steps) if self._schedule == "cosine" else learning_rate
-        model.compile(keras.optimizers.Adam(rate), loss=_LOSS, metrics=["accuracy"])
-        stopping = keras.callbacks.EarlyStopping(patience=self._patience, restore_best_weights=True)
+        model = _uncompiled(model)
         history: Rows = []
-        checkpoint = Checkpoint(os.path.join(self._work, f"stage_{stage}.npz"), model, stopping, history)
+        steps = data.steps_per_epoch
         progress.start(epochs * steps, f"steps of stage {stage}")
-        progress.advance(checkpoint.epochs * steps)
-        if checkpoint.stopped or checkpoint.epochs == epochs:
-            checkpoint.use_best_weights()
-        else:
-            model.fit(
-                data.epochs(family, mirror, checkpoint.epochs),
-                initial_epoch=checkpoint.epochs,
-                epochs=epochs,
-                steps_per_epoch=steps,
-                validation_data=data.in_order(EVAL, family),
-                class_weight=self._class_weights,
-                callbacks=[
-                    stopping,
-                    keras.callbacks.TensorBoard(self._logs_of(self._work, stage)),
-                    _Recorder(history, stage),
-                    checkpoint,
-                ],
-                verbose=0,
-            )
+        with self._strategy.scope():
+            rate = cosine(learning_rate, epochs * steps) if self._schedule == "cosine" else learning_rate
+            self._compile(model, keras.optimizers.Adam(rate))
+            stopping = keras.callbacks.EarlyStopping(patience=self._patience, restore_best_weights=True)
+            checkpoint = Checkpoint(os.path.join(self._work, f"stage_{stage}.npz"), model, stopping, history)
+            progress.advance(checkpoint.epochs * steps)
+            if checkpoint.stopped or checkpoint.epochs == epochs:
+                checkpoint.use_best_weights()
+            else:
+                model.fit(
+                    data.epochs(family, mirror, checkpoint.epochs),
+                    initial_epoch=checkpoint.epochs,
+                    epochs=epochs,
+                    steps_per_epoch=steps,
+                    validation_data=data.in_order(EVAL, family),
+                    class_weight=self._class_weights,
+                    callbacks=[
+                        stopping,
+                        keras.callbacks.TensorBoard(self._logs_of(self._work, stage)),
+                        _Recorder(history, stage),
+                        checkpoint,
+                    ],
+                    verbose=0,
+                )
         self._history += history
+
+    def evaluate(self, model: keras.Model, data: Features, family: str) -> TrainingResults:
+        """Loss and accuracy of a model on the train and eval splits, first view, without dropout."""
+        model = _uncompiled(model)
+        with self._strategy.scope():
+            self._compile(model)
+            train, held_out = (
+                dict(zip(("loss", "accuracy"), model.evaluate(data.in_order(split, family), verbose=0), strict=True))
+                for split in (TRAIN, EVAL)
+            )
+        return TrainingResults(train, held_out)
 
     def finish(self) -> None:
         """Writes history.csv and puts the TensorBoard logs beside it, and penalties.csv where stage 1 converged.
@@ -124,6 +144,11 @@ class Run:
                     os.path.join(self._logs_of(self._directory, stage), kind),
                 )
         tf.io.gfile.rmtree(self._work)
+
+    def _compile(self, model: keras.Model, optimizer: keras.Optimizer | None = None) -> None:
+        # A metric that is made here has its variables from the start. Keras would make those of "accuracy" when one
+        # device already waits for the other.
+        model.compile(optimizer, _cross_entropy, metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")])
 
     def _logs_of(self, directory: str, stage: int) -> str:
         return os.path.join(directory, f"stage_{stage}")
@@ -150,7 +175,7 @@ class _Recorder(keras.callbacks.Callback):
                 "stage": self._stage,
                 "epoch": epoch + 1,
                 # A float32, whose further digits are none.
-                "learning_rate": float(f"{float(self.model.optimizer.learning_rate):.6g}"),
+                "learning_rate": float(f"{keras.ops.convert_to_numpy(self.model.optimizer.learning_rate):.6g}"),
                 **(logs or {}),
                 "seconds": round(time.monotonic() - self._began, 3),
             }
@@ -169,10 +194,31 @@ def cosine(highest: float, steps: int) -> keras.optimizers.schedules.LearningRat
     )
 
 
-def evaluate(model: keras.Model, data: Features, family: str) -> TrainingResults:
-    """Loss and accuracy of a compiled model on the train and eval splits, first view, without dropout."""
-    train, held_out = (
-        dict(zip(("loss", "accuracy"), model.evaluate(data.in_order(split, family), verbose=0), strict=True))
-        for split in (TRAIN, EVAL)
-    )
-    return TrainingResults(train, held_out)
+def _uncompiled(model: keras.Model) -> keras.Model:
+    """The same layers as a model that is to be compiled.
+
+    Not to be called in a strategy's scope: for a model that was made there, Keras takes a batch from the data to learn
+    shapes. The order of the data would move, and a batch of unequal parts would end the training.
+    """
+    return keras.Model(model.inputs, model.outputs)
+
+
+@tf.custom_gradient
+def _by_picture(losses: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """The losses of one device's pictures, float32 [pictures], with gradients as if one device had the whole batch.
+
+    Keras takes the mean of the devices' means. Here a device counts for as much as it has pictures, which differ where
+    a batch cannot be divided evenly. On one device nothing changes.
+    """
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        replica = tf.distribute.get_replica_context()
+        pictures = tf.cast(tf.size(losses), upstream.dtype)
+        in_batch = replica.all_reduce(tf.distribute.ReduceOp.SUM, pictures)
+        return upstream * (pictures * replica.num_replicas_in_sync / in_batch)
+
+    return losses, gradient
+
+
+def _cross_entropy(labels: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
+    return _by_picture(keras.losses.sparse_categorical_crossentropy(labels, probabilities))

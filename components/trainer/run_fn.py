@@ -12,7 +12,7 @@ from common import fingerprint, labels, unfinished
 from common.errors import UserError
 from components.trainer import converged_head, fit
 from components.trainer.batches import Features
-from modeling import backbones, features, signatures, weights
+from modeling import backbones, devices, features, signatures, weights
 from modeling.head import build_head, on_feature_maps
 from modeling.model_assets import ModelAssets
 from modeling.training_results import CONVERGED, EPOCHS, KEPT, TOO_MANY, UNDONE, TrainingResults
@@ -77,18 +77,19 @@ def run_fn(fn_args: FnArgs) -> None:
     if tf.config.list_physical_devices("GPU"):
         # On a CPU the seed alone fixes the result.
         tf.config.experimental.enable_op_determinism()
-    data = Features(directory, settings.batch_size, settings.seed)
+    strategy = devices.strategy()
+    data = Features(directory, settings.batch_size, settings.seed, strategy.num_replicas_in_sync)
 
-    with _strategy().scope():
+    with strategy.scope():
         backbone = backbones.build(data.info.backbone, data.info.image_size)
         provenance = weights.load_into(backbone, data.info.backbone, settings.weights)
         head = build_head(data.info.shapes[features.BOTTLENECKS][0], len(names), settings.dropout)
     _check_weights(data.info, backbone, provenance)
     suffix = _suffix(data.info, backbone) if settings.fine_tune else None
-    identity = unfinished.identity(
-        {}, {"features": data.info.identity, "code": fingerprint.of_code(__name__), **settings._asdict()}
-    )
+    depends = {"features": data.info.identity, "code": fingerprint.of_code(__name__), "devices": data.devices}
+    identity = unfinished.identity({}, {**depends, **settings._asdict()})
     run = fit.Run(
+        strategy,
         fn_args.model_run_dir,
         unfinished.make_folder(fn_args.model_run_dir, identity),
         settings.schedule,
@@ -138,10 +139,10 @@ def _stage_1(run: fit.Run, data: Features, head: keras.Model, settings: Settings
     converges = settings.solver == "lbfgs"
     if converges and converged_head.fits_in_memory(data):
         penalty = run.converge(head, data, settings.penalty)
-        return fit.evaluate(head, data, features.BOTTLENECKS)._replace(stage_1=CONVERGED, penalty=penalty)
+        return run.evaluate(head, data, features.BOTTLENECKS)._replace(stage_1=CONVERGED, penalty=penalty)
     run.fit(1, head, data, features.BOTTLENECKS, settings.epochs, settings.learning_rate, mirror=False)
     how = TOO_MANY if converges else EPOCHS
-    return fit.evaluate(head, data, features.BOTTLENECKS)._replace(stage_1=how)
+    return run.evaluate(head, data, features.BOTTLENECKS)._replace(stage_1=how)
 
 
 def _stage_2(
@@ -157,7 +158,7 @@ def _stage_2(
     kept = tuned.get_weights()
     rate = settings.fine_tune_learning_rate
     run.fit(2, tuned, data, features.ACTIVATIONS, settings.fine_tune_epochs, rate, settings.mirror)
-    after = fit.evaluate(tuned, data, features.ACTIVATIONS)
+    after = run.evaluate(tuned, data, features.ACTIVATIONS)
     if after.eval["loss"] <= before.eval["loss"]:
         return before._replace(train=after.train, eval=after.eval, fine_tuning=KEPT)
     tuned.set_weights(kept)
@@ -169,11 +170,6 @@ def _classifier(backbone: keras.Model, name: str, head: keras.Model) -> keras.Mo
     picture = keras.Input(backbone.input.shape[1:], name="picture")
     maps = keras.Model(picture, backbone(backbones.preprocess(name, picture)))
     return on_feature_maps(maps, head, "classifier")
-
-
-def _strategy() -> tf.distribute.Strategy:
-    gpus = tf.config.list_physical_devices("GPU")
-    return tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.get_strategy()
 
 
 def _class_weights(counts: list[int]) -> dict[int, float]:

@@ -7,7 +7,7 @@ import steps
 from tfx.types.standard_artifacts import Examples, TransformGraph
 
 from components.trainer.batches import Features
-from modeling.features import ACTIVATIONS, BOTTLENECKS
+from modeling.features import ACTIVATIONS, BOTTLENECKS, FeaturesInfo
 
 
 def _epoch(batches: list[np.ndarray], number: int, steps_per_epoch: int) -> np.ndarray:
@@ -23,7 +23,7 @@ def test_epochs_go_through_all_pictures_and_through_the_views_in_turn(
 ) -> None:
     features = steps.extract(examples, transform_graph, tmp_path, augmentation_views=2, fine_tune=False)
     data = Features(features.uri, batch_size=7, seed=3)
-    per_epoch = data.steps("train")
+    per_epoch = data.steps_per_epoch
     batches = [values.numpy() for values, _ in data.epochs(BOTTLENECKS, mirror=False).take(4 * per_epoch)]
     epochs = [_epoch(batches, number, per_epoch) for number in range(4)]
     assert len(epochs[0]) == len(steps.read(examples, "train"))
@@ -53,3 +53,13 @@ def test_the_seed_fixes_order_and_mirroring(features: Examples) -> None:
 def test_counts_are_those_of_the_training_split(examples: Examples, features: Examples) -> None:
     expected = np.bincount(steps.class_ids(steps.read(examples, "train")), minlength=3)
     assert Features(features.uri, 7, 0).counts(3) == expected.tolist()
+
+
+def test_devices_are_never_left_without_a_picture(features: Examples) -> None:
+    """Of batches with one picture less than there are, the last is a single picture."""
+    pictures = FeaturesInfo.read(features.uri).pictures["train"]
+    for devices, sizes in ((1, [pictures - 1, 1]), (2, [pictures - 1])):
+        data = Features(features.uri, pictures - 1, 0, devices)
+        assert data.steps_per_epoch == len(sizes)
+        batches = data.epochs(BOTTLENECKS, mirror=False).take(2 * len(sizes))
+        assert [len(labels) for _, labels in batches] == 2 * sizes

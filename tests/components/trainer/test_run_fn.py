@@ -209,25 +209,6 @@ def _batches_an_epoch(features: Examples) -> int:
     return math.ceil(FeaturesInfo.read(features.uri).pictures["train"] / 8)
 
 
-class _Killed(Exception):
-    pass
-
-
-def _train_until(stage: int, batches: int, *training: Any, **changes: Any) -> None:
-    """Trains until so many batches of a stage are done, then fails."""
-
-    def listener(done: int, total: int, unit: str) -> None:
-        if unit.endswith(str(stage)) and done == batches:
-            raise _Killed
-
-    progress.listen(listener)
-    try:
-        with pytest.raises(_Killed):
-            steps.train(*training, **changes)
-    finally:
-        progress.listen(None)
-
-
 def _progress_of_training(*training: Any, **changes: Any) -> tuple[Model, list[tuple[int, str]]]:
     told: list[tuple[int, str]] = []
     progress.listen(lambda done, total, unit: told.append((done, unit)))
@@ -258,7 +239,7 @@ def test_training_goes_on_after_the_last_finished_epoch_as_if_nothing_had_happen
     undisturbed = steps.train(features, transform_graph, tmp_path / "undisturbed", **changes)
     per_epoch = _batches_an_epoch(features)
     training = (features, transform_graph, tmp_path / "resumed")
-    _train_until(stage, epochs * per_epoch + 2, *training, **changes)
+    steps.train_until(stage, epochs * per_epoch + 2, *training, **changes)
     resumed, told = _progress_of_training(*training, **changes)
 
     in_stage = [done for done, unit in told if unit.endswith(str(stage))]
@@ -275,7 +256,7 @@ def test_a_damaged_checkpoint_starts_its_stage_again(
     features: Examples, transform_graph: TransformGraph, tmp_path: Path, model: Model
 ) -> None:
     training = (features, transform_graph, tmp_path / "resumed")
-    _train_until(2, _batches_an_epoch(features) + 2, *training)
+    steps.train_until(2, _batches_an_epoch(features) + 2, *training)
     (checkpoint,) = tmp_path.rglob("stage_2.npz")
     checkpoint.write_bytes(checkpoint.read_bytes()[:-5000])
     resumed, told = _progress_of_training(*training)
@@ -287,7 +268,7 @@ def test_another_setting_does_not_go_on_from_what_an_earlier_one_left(
     features: Examples, transform_graph: TransformGraph, tmp_path: Path
 ) -> None:
     changes = {**_EPOCHS, "fine_tune": False}
-    _train_until(1, 20, features, transform_graph, tmp_path / "one", **changes)
+    steps.train_until(1, 20, features, transform_graph, tmp_path / "one", **changes)
     other, told = _progress_of_training(features, transform_graph, tmp_path / "one", **changes, dropout=0.2)
     assert [done for done, _ in told][:3] == [0, 0, 1]
     assert len(_history(other)) == 6
