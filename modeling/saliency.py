@@ -1,4 +1,4 @@
-"""Where a model looked: Grad-CAM on the last convolution (Selvaraju et al., 2017)."""
+"""Where a model looked: Grad-CAM on the last feature map (Selvaraju et al., 2017)."""
 
 import keras
 import numpy as np
@@ -12,7 +12,11 @@ _OPACITY = 0.6
 
 
 class Saliency:
-    """A classifier opened at its last convolution."""
+    """A classifier opened at its last feature map before any pooling.
+
+    The convolution that comes last would not do: in residual, dense and Inception blocks, most of what reaches the head
+    passes it by.
+    """
 
     def __init__(self, classifier: keras.Model, backbone_name: str) -> None:
         """Takes the model apart.
@@ -24,8 +28,8 @@ class Saliency:
         self._name = backbone_name
         models = [layer for layer in classifier.layers if isinstance(layer, keras.Model)]
         backbone, head = models[0], models[-1]
-        convolution = [layer for layer in backbone.layers if isinstance(layer, keras.layers.Conv2D)][-1]
-        self._opened = keras.Model(backbone.input, [convolution.output, backbone.output])
+        last = [layer for layer in backbone.layers if not isinstance(layer, keras.layers.MaxPooling2D)][-1]
+        self._opened = keras.Model(backbone.input, [last.output, backbone.output])
         self._kernel, self._bias = head.layers[-1].get_weights()
 
     def maps(self, pictures: npt.NDArray[np.float32], class_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
