@@ -3,13 +3,14 @@
 import keras
 
 
-def build_head(channels: int, classes: int, dropout: float) -> keras.Model:
-    """Dropout and softmax on bottlenecks.
+def build_head(channels: int, classes: int, dropout: float, hidden: int = 0) -> keras.Model:
+    """Dropout, a hidden layer if asked for, and softmax on bottlenecks.
 
     Args:
       channels: length of a bottleneck.
       classes: number of classes.
       dropout: fraction of a bottleneck's values that training drops.
+      hidden: units of the hidden layer, ReLU; 0 for none.
 
     Returns:
       Model: float32 [batch, channels] -> probabilities, float32 [batch, classes].
@@ -17,6 +18,8 @@ def build_head(channels: int, classes: int, dropout: float) -> keras.Model:
     bottleneck = keras.Input((channels,), name="bottleneck")
     # float32 whatever the policy: a softmax in bfloat16 has two digits.
     outputs = keras.layers.Dropout(dropout, name="dropout", dtype="float32")(bottleneck)
+    if hidden:
+        outputs = keras.layers.Dense(hidden, activation="relu", name="hidden", dtype="float32")(outputs)
     outputs = keras.layers.Dense(classes, activation="softmax", name="probabilities", dtype="float32")(outputs)
     return keras.Model(bottleneck, outputs, name="head")
 

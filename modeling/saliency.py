@@ -30,6 +30,7 @@ class Saliency:
         backbone, head = models[0], models[-1]
         last = [layer for layer in backbone.layers if not isinstance(layer, keras.layers.MaxPooling2D)][-1]
         self._opened = keras.Model(backbone.input, [last.output, backbone.output])
+        self._before_softmax = keras.Model(head.input, head.layers[-1].input)
         self._kernel, self._bias = head.layers[-1].get_weights()
 
     def maps(self, pictures: npt.NDArray[np.float32], class_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
@@ -46,7 +47,8 @@ class Saliency:
         with tf.GradientTape() as tape:
             tape.watch(inputs)  # frozen layers would otherwise leave nothing on the tape
             activations, features = self._opened(inputs, training=False)
-            logits = tf.reduce_mean(tf.cast(features, tf.float32), axis=[1, 2]) @ self._kernel + self._bias
+            bottlenecks = tf.reduce_mean(tf.cast(features, tf.float32), axis=[1, 2])
+            logits = self._before_softmax(bottlenecks, training=False) @ self._kernel + self._bias
             asked = tf.gather(logits, class_ids, batch_dims=1)
         weights = tf.reduce_mean(tape.gradient(asked, activations), axis=[1, 2], keepdims=True)
         found = tf.nn.relu(tf.reduce_sum(weights * activations, axis=-1, keepdims=True))

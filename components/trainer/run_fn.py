@@ -26,6 +26,7 @@ class Settings(NamedTuple):
       penalty: L2 penalty of "lbfgs", as `converged_head` describes it; None for that of the least loss on eval.
       epochs: most epochs of stage 1 with "adam".
       learning_rate: Adam's, in stage 1.
+      hidden: units of the head's hidden layer, with "adam"; 0 for none.
       fine_tune: whether stage 2 follows.
       fine_tune_epochs: most epochs of stage 2.
       fine_tune_learning_rate: Adam's, in stage 2.
@@ -44,6 +45,7 @@ class Settings(NamedTuple):
     penalty: float | None
     epochs: int
     learning_rate: float
+    hidden: int
     fine_tune: bool
     fine_tune_epochs: int
     fine_tune_learning_rate: float
@@ -73,39 +75,99 @@ def run_fn(fn_args: FnArgs) -> None:
     settings = Settings(**fn_args.custom_config)
     directory = os.path.dirname(os.path.dirname(fn_args.train_files[0]))
     names = labels.read_labels(directory)
-    keras.utils.set_random_seed(settings.seed)
-    if tf.config.list_physical_devices("GPU"):
-        # On a CPU the seed alone fixes the result.
-        tf.config.experimental.enable_op_determinism()
-    strategy = devices.strategy()
-    data = Features(directory, settings.batch_size, settings.seed, strategy.num_replicas_in_sync)
-
-    with strategy.scope():
-        backbone = backbones.build(data.info.backbone, data.info.image_size)
-        provenance = weights.load_into(backbone, data.info.backbone, settings.weights)
-        head = build_head(data.info.shapes[features.BOTTLENECKS][0], len(names), settings.dropout)
-    _check_weights(data.info, backbone, provenance)
-    suffix = _suffix(data.info, backbone) if settings.fine_tune else None
+    data = read_features(directory, settings)
     depends = {"features": data.info.identity, "code": fingerprint.of_code(__name__), "devices": data.devices}
     identity = unfinished.identity({}, {**depends, **settings._asdict()})
-    run = fit.Run(
-        strategy,
-        fn_args.model_run_dir,
-        unfinished.make_folder(fn_args.model_run_dir, identity),
-        settings.schedule,
-        settings.early_stopping_patience,
-        _class_weights(data.counts(len(names))) if settings.class_weights else None,
-    )
-    results = _stage_1(run, data, head, settings)
-    if suffix is not None:
-        results = _stage_2(run, data, suffix, head, settings, results)
-    results.write(fn_args.model_run_dir)
+    work = unfinished.make_folder(fn_args.model_run_dir, identity)
+    backbone = load_backbone(data.info, settings)
+    run = start(data, len(names), settings, fn_args.model_run_dir, work)
+    trained = train(run, data, len(names), settings, backbone)
+    trained.results.write(fn_args.model_run_dir)
 
-    classifier = _classifier(backbone, data.info.backbone, head)
+    classifier = _classifier(backbone, data.info.backbone, trained.head)
     assets = ModelAssets(names, settings.max_pixels)
     signatures.export(classifier, fn_args.transform_graph_path, assets, fn_args.serving_model_dir)
     _save_keras(classifier, os.path.join(os.path.dirname(fn_args.serving_model_dir), "model.keras"))
     run.finish()
+
+
+def read_features(directory: str, settings: Settings) -> Features:
+    """The features of an artifact's folder, in batches for the devices there are."""
+    return Features(directory, settings.batch_size, settings.seed, devices.strategy().num_replicas_in_sync)
+
+
+def load_backbone(info: features.FeaturesInfo, settings: Settings) -> keras.Model:
+    """The backbone with the weights that the features were made with.
+
+    Raises:
+      UserError: the weights cannot be had, or are others.
+    """
+    keras.utils.set_random_seed(settings.seed)
+    with devices.strategy().scope():
+        backbone = backbones.build(info.backbone, info.image_size)
+        provenance = weights.load_into(backbone, info.backbone, settings.weights)
+    _check_weights(info, backbone, provenance)
+    return backbone
+
+
+def start(data: Features, classes: int, settings: Settings, directory: str, work: str) -> fit.Run:
+    """A training run; the folders are as `fit.Run` has them."""
+    class_weights = _class_weights(data.counts(classes)) if settings.class_weights else None
+    patience = settings.early_stopping_patience
+    return fit.Run(devices.strategy(), directory, work, settings.schedule, patience, class_weights)
+
+
+class Trained(NamedTuple):
+    """What `train` made.
+
+    Attributes:
+      head: from bottlenecks to probabilities.
+      tuned: from activations to probabilities; None where stage 2 is off or was undone.
+      results: what the model comes to.
+    """
+
+    head: keras.Model
+    tuned: keras.Model | None
+    results: TrainingResults
+
+
+def train(
+    run: fit.Run,
+    data: Features,
+    classes: int,
+    settings: Settings,
+    backbone: keras.Model | None,
+    fine_tune_at: int | None = None,
+) -> Trained:
+    """Trains the head, and the end of the backbone with it where the settings ask for stage 2.
+
+    The same features and settings give the same weights.
+
+    Args:
+      run: as `start` makes it.
+      data: the features.
+      classes: how many.
+      settings: of both stages.
+      backbone: as `load_backbone` gives it; stage 2 changes its weights. None where stage 2 is off.
+      fine_tune_at: first layer that stage 2 trains; None for the one that the features were made for.
+
+    Raises:
+      UserError: the features end behind that layer.
+    """
+    keras.utils.set_random_seed(settings.seed)
+    if tf.config.list_physical_devices("GPU"):
+        # On a CPU the seed alone fixes the result.
+        tf.config.experimental.enable_op_determinism()
+    suffix = None if backbone is None or not settings.fine_tune else _suffix(data.info, backbone, fine_tune_at)
+    hidden = settings.hidden if settings.solver == "adam" else 0
+    with devices.strategy().scope():
+        head = build_head(data.info.shapes[features.BOTTLENECKS][0], classes, settings.dropout, hidden)
+    results = _stage_1(run, data, head, settings)
+    if suffix is None:
+        return Trained(head, None, results)
+    tuned = on_feature_maps(suffix, head, "fine_tuned")
+    results = _stage_2(run, data, tuned, settings, results)
+    return Trained(head, tuned if results.fine_tuning == KEPT else None, results)
 
 
 def _check_weights(info: features.FeaturesInfo, backbone: keras.Model, provenance: str) -> None:
@@ -117,20 +179,21 @@ def _check_weights(info: features.FeaturesInfo, backbone: keras.Model, provenanc
         )
 
 
-def _suffix(info: features.FeaturesInfo, backbone: keras.Model) -> keras.Model | None:
+def _suffix(info: features.FeaturesInfo, backbone: keras.Model, fine_tune_at: int | None) -> keras.Model | None:
     """The layers behind the features, those frozen that stage 2 does not train; None where there are none.
 
     Raises:
       UserError: the features were cut elsewhere.
     """
     assert info.fine_tune_index is not None
-    backbones.freeze_below(backbone, info.fine_tune_index)
-    cut = backbones.cut(backbone, info.backbone, info.fine_tune_index)
+    index = info.fine_tune_index if fine_tune_at is None else fine_tune_at
+    cut = backbones.cut(backbone, info.backbone, min(index, info.fine_tune_index))
     if cut.boundary != info.boundary:
         raise UserError(
             f"trainer.fine_tune_at: the features end at operation {info.boundary} of {info.backbone}, "
             f"Trainer goes on from {cut.boundary}; expected the same in both steps"
         )
+    backbones.freeze_below(backbone, index)
     return cut.suffix
 
 
@@ -146,15 +209,9 @@ def _stage_1(run: fit.Run, data: Features, head: keras.Model, settings: Settings
 
 
 def _stage_2(
-    run: fit.Run,
-    data: Features,
-    suffix: keras.Model,
-    head: keras.Model,
-    settings: Settings,
-    before: TrainingResults,
+    run: fit.Run, data: Features, tuned: keras.Model, settings: Settings, before: TrainingResults
 ) -> TrainingResults:
     """Fine-tunes; goes back to stage 1's weights, and results, where the validation loss rose."""
-    tuned = on_feature_maps(suffix, head, "fine_tuned")
     kept = tuned.get_weights()
     rate = settings.fine_tune_learning_rate
     run.fit(2, tuned, data, features.ACTIVATIONS, settings.fine_tune_epochs, rate, settings.mirror)

@@ -99,6 +99,7 @@ class TrainerConfig(_Section):
     penalty: Annotated[float, Field(gt=0)] | None = None  # L2, of lbfgs; None: that of the least loss on the eval split
     epochs: Epochs = 5
     learning_rate: LearningRate = 1e-3
+    hidden: Annotated[int, Field(ge=0, le=4096)] = 0  # units of a hidden layer of the head; 0 for none
     fine_tune: bool = True  # whether stage 2 follows
     fine_tune_at: Annotated[int, Field(ge=0)] | None = None  # first layer of stage 2; None: the backbone's own
     fine_tune_epochs: Epochs = 4
@@ -112,7 +113,7 @@ class TrainerConfig(_Section):
     @property
     def without_effect(self) -> list[str]:
         """Keys that differ from their default, and that the solver does not use."""
-        others = {"lbfgs": ("epochs", "learning_rate"), "adam": ("penalty",)}[self.solver]
+        others = {"lbfgs": ("epochs", "learning_rate", "hidden"), "adam": ("penalty",)}[self.solver]
         return [key for key in others if getattr(self, key) != type(self).model_fields[key].default]
 
 

@@ -44,3 +44,18 @@ def test_the_last_feature_map_is_weighed_by_the_head(name: str, layer: str) -> N
     expected /= expected.max(axis=(1, 2), keepdims=True)
     assert expected.std() > 0
     np.testing.assert_allclose(Saliency(classifier, name).maps(pictures, class_ids), expected, atol=1e-3)
+
+
+def test_a_hidden_layer_that_changes_nothing_changes_no_map() -> None:
+    plain = _classifier("VGG16")
+    kernel, bias = plain.layers[-1].get_weights()
+    hidden = build_head(512, 3, 0.1, hidden=520)
+    hidden.set_weights([np.eye(512, 520), np.zeros(520), np.pad(kernel, ((0, 8), (0, 0))), bias])
+    maps = keras.Model(plain.input, plain.get_layer("pooling").input)
+    pictures = np.random.default_rng(0).uniform(0, 255, (3, SIZE, SIZE, 3)).astype(np.float32)
+    one, other = (
+        Saliency(classifier, "VGG16").maps(pictures, np.arange(3))
+        for classifier in (plain, on_feature_maps(maps, hidden, "classifier"))
+    )
+    assert one.max() == 1
+    np.testing.assert_allclose(one, other, atol=1e-5)

@@ -96,7 +96,8 @@ def test_floats_as_anyone_writes_them(tmp_path: Path, text: str) -> None:
         (["trainer.penalty=0.1"], []),
         (["trainer.epochs=5"], []),
         (["trainer.epochs=3", "trainer.learning_rate=0.1"], ["epochs", "learning_rate"]),
-        (["trainer.solver=adam", "trainer.epochs=3"], []),
+        (["trainer.hidden=64"], ["hidden"]),
+        (["trainer.solver=adam", "trainer.epochs=3", "trainer.hidden=64"], []),
         (["trainer.solver=adam", "trainer.penalty=0.1"], ["penalty"]),
     ],
 )

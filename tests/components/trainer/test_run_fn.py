@@ -179,6 +179,14 @@ def test_another_seed_gives_another_model_of_the_same_features(
     assert not np.array_equal(_weights(one)[-1], _weights(other)[-1])
 
 
+def test_adam_trains_a_hidden_layer_on_request(
+    features: Examples, transform_graph: TransformGraph, tmp_path: Path
+) -> None:
+    changes = {**_EPOCHS, "epochs": 1, "fine_tune": False}
+    model = steps.train(features, transform_graph, tmp_path, **changes, hidden=8)
+    assert [weights.shape for weights in _weights(model)[-4:]] == [(512, 8), (8,), (8, 3), (3,)]
+
+
 def test_features_of_other_weights_are_refused(
     features: Examples, transform_graph: TransformGraph, tmp_path: Path
 ) -> None:
