@@ -13,7 +13,7 @@ from common import fingerprint
 
 CODE_FINGERPRINT = "code_fingerprint"
 # Parameters of TFX's own steps that hold the dotted name of a function of ours.
-_HOOKS = ("preprocessing_fn", "run_fn")
+_HOOKS = ("preprocessing_fn", "run_fn", "tuner_fn")
 
 
 class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):

@@ -3,8 +3,9 @@
 A step calls `start` once and `advance` as it goes; without a listener both do nothing.
 """
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 Listener = Callable[[int, int, str], None]
 
@@ -13,6 +14,7 @@ _listener: Listener | None = None
 _done = 0
 _total = 0
 _unit = ""
+_within = ""
 
 
 def listen(listener: Listener | None) -> None:
@@ -34,6 +36,17 @@ def start(total: int, unit: str) -> None:
         _tell()
 
 
+@contextlib.contextmanager
+def within(whole: str) -> Iterator[None]:
+    """Puts what a stretch of work is part of, such as "trial 3 of 20", in front of its unit until the block ends."""
+    global _within
+    _within = f"{whole}: "
+    try:
+        yield
+    finally:
+        _within = ""
+
+
 def advance(count: int = 1) -> None:
     """Adds to what is done; callable from any thread."""
     global _done
@@ -44,4 +57,4 @@ def advance(count: int = 1) -> None:
 
 def _tell() -> None:
     if _listener is not None:
-        _listener(_done, _total, _unit)
+        _listener(_done, _total, f"{_within}{_unit}")

@@ -16,6 +16,7 @@ COMMANDS = {
     "compare": "compare",
     "predict": "predict",
     "report": "report",
+    "tune": "tune",
     "view": "view_evaluation",
     "backbones": "list_backbones",
     "doctor": "doctor",

@@ -20,6 +20,8 @@ from components.latest_blessed_model.strategy import CANDIDATE, LatestOtherBless
 from components.pusher.component import Pusher
 from components.report.component import Report
 from components.trainer.run_fn import Settings as TrainerSettings
+from components.trainer.trials import Search
+from components.trainer.tuning import Tuner
 from pipeline.config import Config, to_yaml
 
 # Beam's own choice of a local runner may download a program for each run. For remote workers without an image of their
@@ -37,8 +39,9 @@ def create_pipeline(
     pipeline_root: str,
     serving: str | None,
     metadata: metadata_store_pb2.ConnectionConfig,
+    search: Search | None = None,
 ) -> Pipeline:
-    """From a folder of pictures to a published model.
+    """From a folder of pictures to a published model, or to the trials of a search.
 
     Args:
       config: what a person may choose; with an absolute path for `infer`, as steps may run in other processes.
@@ -47,6 +50,7 @@ def create_pipeline(
       serving: where blessed models are published, one folder per version. None for a pipeline that ends with Evaluator,
         where only the thresholds count and not the last blessed model.
       metadata: the metadata store.
+      search: what Tuner searches, in a pipeline that ends with it instead of Trainer and all that follows.
     """
     example_gen = ImageExampleGen(data=data, **config.ingest.model_dump())
     example_gen.with_beam_pipeline_args(list(_BEAM_THREADS))
@@ -88,11 +92,18 @@ def create_pipeline(
         seed=config.seed,
         max_pixels=config.ingest.max_pixels,
     )
+    steps = [example_gen, schema_gen, statistics_gen, example_validator, transform, feature_extractor]
+    if search is not None:
+        tuner_fn = "components.trainer.tuner_fn.tuner_fn"
+        what = {"settings": settings._asdict(), "search": search._asdict()}
+        return _pipeline(
+            [*steps, Tuner(examples=features, tuner_fn=tuner_fn, custom_config=what)], pipeline_root, metadata
+        )
     run_fn, custom_config = "components.trainer.run_fn.run_fn", settings._asdict()
     trainer = Trainer(examples=features, transform_graph=graph, run_fn=run_fn, custom_config=custom_config)
     model = trainer.outputs["model"]
 
-    steps = [example_gen, schema_gen, statistics_gen, example_validator, transform, feature_extractor, trainer]
+    steps.append(trainer)
     if serving is None:
         steps.append(Evaluator(examples=examples, model=model, **config.gate.model_dump()))
         return _pipeline(steps, pipeline_root, metadata)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from common import escaping, fingerprint, folders, progress
 from common.errors import UserError
 from components.image_example_gen import layout
+from components.trainer.trials import Search
 from modeling import weights
 from pipeline import config as configuration
 from pipeline import run_folders
@@ -131,7 +132,12 @@ def load(backbones: Iterable[configuration.BackboneConfig], screen: Screen) -> N
 
 
 def run(
-    config: configuration.Config, data: str, output: Path, screen: Screen, serving: str | None = None
+    config: configuration.Config,
+    data: str,
+    output: Path,
+    screen: Screen,
+    serving: str | None = None,
+    search: Search | None = None,
 ) -> list["Step"]:
     """Runs the pipeline's steps, or takes them from the cache.
 
@@ -141,6 +147,7 @@ def run(
       output: held by `open_output`.
       screen: shows each step.
       serving: as in `create_pipeline`.
+      search: the same.
 
     Returns:
       The steps in their order, all of them complete.
@@ -165,6 +172,7 @@ def run(
         pipeline_root=pipeline_root,
         serving=serving,
         metadata=connection,
+        search=search,
     )
     faults.check_room(output)
     leftovers.clear(connection, pipeline_root)

@@ -17,6 +17,7 @@ from tfx.types import Artifact, artifact_utils
 from tfx.types.standard_artifacts import (
     Examples,
     ExampleStatistics,
+    HyperParameters,
     InferenceResult,
     Model,
     ModelBlessing,
@@ -24,6 +25,7 @@ from tfx.types.standard_artifacts import (
     ModelRun,
     Schema,
     TransformGraph,
+    TunerResults,
 )
 
 from common import example_records, progress
@@ -36,7 +38,8 @@ from components.image_example_gen import executor as image_example_gen
 from components.image_schema.component import ImageSchema
 from components.report import executor as report_executor
 from components.report.component import HtmlReport
-from components.trainer import run_fn
+from components.trainer import run_fn, trials, tuning
+from components.trainer.trials import Search, Trial
 from modeling import signatures as serving_module
 from modeling.model_assets import ModelAssets
 from pipeline.config import GateConfig, TrainerConfig
@@ -59,7 +62,7 @@ _EXTRACTION = {
 
 # A penalty that leaves stage 2 something to gain.
 _TRAINER = TrainerConfig(penalty=1.0, fine_tune_epochs=2, fine_tune_learning_rate=1e-4, batch_size=8)
-_TRAINING = run_fn.Settings(
+TRAINING = run_fn.Settings(
     **_TRAINER.model_dump(exclude={"fine_tune_at"}), mirror=True, weights="random", max_pixels=10_000_000, seed=0
 )
 
@@ -141,7 +144,7 @@ def train(features: Examples, graph: TransformGraph, directory: Path, **changes:
             transform_graph_path=graph.uri,
             serving_model_dir=f"{model.uri}/Format-Serving",
             model_run_dir=str(artifact(Model, directory / "run").uri),
-            custom_config=_TRAINING._replace(**changes)._asdict(),
+            custom_config=TRAINING._replace(**changes)._asdict(),
         )
     )
     return model
@@ -166,6 +169,23 @@ def train_until(stage: int, batches: int, *training: Any, **changes: Any) -> Non
     finally:
         progress.listen(None)
     raise AssertionError(f"stage {stage} has fewer than {batches} batches")
+
+
+def tune(features: Examples, directory: Path, search: Search, **changes: Any) -> list[Trial]:
+    """Runs Tuner; its results' folder is `results` in the directory."""
+    outputs = {
+        "best_hyperparameters": [artifact(HyperParameters, directory / "best")],
+        "tuner_results": [artifact(TunerResults, directory / "results")],
+    }
+    settings = TRAINING._replace(**changes)._asdict()
+    properties = {
+        "tuner_fn": "components.trainer.tuner_fn.tuner_fn",
+        "train_args": "{}",
+        "eval_args": "{}",
+        "custom_config": json.dumps({"settings": settings, "search": search._asdict()}),
+    }
+    tuning.Executor().Do({"examples": [features]}, outputs, properties)
+    return trials.read(str(directory / "results"))
 
 
 def unservable(model: Model, graph: TransformGraph, directory: Path) -> Model:

@@ -67,6 +67,15 @@ class Bars(NamedTuple):
     parts: list[str]
 
 
+class TrialPoint(NamedTuple):
+    """A trial of a search: where it stands on the horizontal axis, its loss with its standard error, and its kind."""
+
+    place: Any
+    loss: float
+    error: float
+    kind: str
+
+
 class LearningCurves(NamedTuple):
     """Charts of both stages' epochs, each of the train and eval splits."""
 
@@ -199,6 +208,29 @@ def heat_map(matrix: Ints) -> Markup:
         axes.grid(visible=False)
         axes.set_xlabel("predicted class id")
         axes.set_ylabel("true class id")
+        return done()
+
+
+def trials(points: Sequence[TrialPoint], label: str) -> Markup:
+    """Losses with their standard errors, by whatever the label names; places in ascending order, evenly spaced."""
+    places = sorted({point.place for point in points})
+    with _figure(f"Loss on eval by {label}") as (axes, done):
+        for number, kind in enumerate(dict.fromkeys(point.kind for point in points)):
+            of_kind = [point for point in points if point.kind == kind]
+            axes.errorbar(
+                [places.index(point.place) for point in of_kind],
+                [point.loss for point in of_kind],
+                [point.error for point in of_kind],
+                fmt="o", markersize=4, linewidth=1, alpha=0.85, color=_COLOURS[number], label=kind,
+            )  # fmt: skip
+        axes.set_yscale("log")
+        if len(places) <= 10:
+            axes.set_xticks(
+                range(len(places)), [f"{place:g}" if isinstance(place, float) else str(place) for place in places]
+            )
+        axes.set_xlabel(label)
+        axes.set_ylabel("loss on eval (log scale)")
+        _legend_above(axes)
         return done()
 
 

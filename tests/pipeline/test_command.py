@@ -130,6 +130,7 @@ _QUICK = {
     "predict": (["-"], 2),
     "compare": (["--backbone=VGG16"], 2),
     "report": (["--output", "/no/such"], 2),
+    "tune": (["--trials", "-1"], 2),
     "view": (["--output", "/no/such"], 2),
     "export-again": (["/no/such"], 2),
     "kubeflow": (["submit", "/no/such", "--host=x"], 2),

@@ -14,6 +14,7 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from common import fingerprint
 from common.drivers import CODE_FINGERPRINT
+from components.trainer.trials import Search
 from pipeline import config as configuration
 from pipeline.dag import create_pipeline
 
@@ -93,6 +94,16 @@ def test_what_the_settings_name_is_known_by_its_content(place: Place, step: str,
     (place.root / file).write_bytes(b"other")
     after = _driven(place.compiled, step)
     assert {key for key in after if after[key] != before[key]} == {parameter}
+
+
+def test_a_search_takes_the_place_of_training_and_knows_its_code() -> None:
+    store, search = metadata_store_pb2.ConnectionConfig(), Search(3, 2, [])
+    pipeline = create_pipeline(
+        configuration.Config(), data="/data", pipeline_root="/", serving=None, metadata=store, search=search
+    )
+    assert [step.id for step in pipeline.components][-2:] == ["FeatureExtractor", "Tuner"]
+    code = fingerprint.of_code("components.trainer.tuning", "components.trainer.tuner_fn")
+    assert _driven(compiler.Compiler().compile(pipeline), "Tuner")[CODE_FINGERPRINT] == code
 
 
 def test_a_pipeline_that_publishes_nothing_ends_with_the_evaluation_and_knows_no_baseline() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from pictures import encode, make_pixels, write_classes
 from workplace import REPOSITORY, Workplace, all_steps
 
 from common.packages import PACKAGES
-from pipeline import local_run, report
+from pipeline import local_run, report, tune
 from pipeline.screen import Screen
 from pipeline.viewer import stored_evaluations
 
@@ -188,6 +189,30 @@ def test_one_new_picture_runs_everything_that_depends_on_it(place: Workplace) ->
 def test_a_training_setting_runs_training_and_what_follows(place: Workplace) -> None:
     assert place.run("--set", "trainer.dropout=0.2") in (local_run.PUBLISHED, local_run.NOT_BLESSED)
     assert place.executed() == ["Trainer", "Evaluator", "Pusher", "Report"]
+
+
+def test_a_search_takes_the_features_of_a_run_and_a_run_with_what_it_found_reaches_the_same(
+    place: Workplace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = (place.output / "config.yaml").read_bytes()
+    assert tune.main(place.arguments("--trials", "1", "--stage-2-trials", "1")) == local_run.PUBLISHED
+    shown = capfd.readouterr().out.splitlines()
+    states = dict(line.split()[:2] for line in shown if line.startswith((*all_steps(), "Tuner")))
+    assert states == {**dict.fromkeys(all_steps()[: all_steps().index("Trainer")], "cached"), "Tuner": "run"}
+    assert (place.output / "config.yaml").read_bytes() == config, "that of the last run"
+    tuned = place.output / "tuned.yaml"
+    (reached,) = [float(loss) for loss in re.findall(r"# On eval: loss ([0-9.]+),", tuned.read_text())]
+
+    assert local_run.main(["--config", str(tuned)]) in (local_run.PUBLISHED, local_run.NOT_BLESSED)
+    assert place.summary["metrics"]["eval"]["loss"] == pytest.approx(reached, abs=1e-4)
+    assert "FeatureExtractor" not in place.executed()
+
+    assert tune.main(place.arguments("--trials", "1", "--stage-2-trials", "1")) == local_run.PUBLISHED
+    again = capfd.readouterr().out.splitlines()
+    assert next(line for line in again if line.startswith("Tuner")).split()[1] == "cached"
+    assert [line for line in again if line.startswith("chosen")] == [
+        line for line in shown if line.startswith("chosen")
+    ]
 
 
 def _new_pictures(place: Workplace) -> Path:
