@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from components.trainer import fit
+
 Floats = npt.NDArray[np.floating[Any]]
 Halves = npt.NDArray[np.float16]
 Ints = npt.NDArray[np.int64]
@@ -17,7 +19,6 @@ Weights = list[npt.NDArray[np.float32]]
 OWN, AVERAGED = "", "averaged weights"
 
 _BATCH = 32
-_WARM_UP = 0.1  # of all steps
 _PATIENCE = 3
 
 
@@ -27,10 +28,10 @@ class Recipe(NamedTuple):
     Attributes:
       epochs: most of them; it ends when three in a row have not lowered the loss on eval.
       rate: highest learning rate.
-      cosine: whether the rate rises over the first tenth of all steps and falls to 0 along a cosine; else it is flat.
+      cosine: whether the rate follows the product's cosine schedule with warm-up; else it is flat.
       mirror: by what half of the training activations are replaced, drawn anew in each epoch: "activations" for
         themselves, reversed left to right; "pictures" for those of the mirrored pictures; "" for nothing.
-      head_factor: the head's rate as a multiple.
+      head_factor: the head's rate as a multiple; 0 leaves the head as it is.
       layer_factor: a layer's rate as a multiple of that of the layer after it.
       mixup: both parameters of the beta distribution by which pairs of activations and of labels are mixed (H. Zhang et
         al., "mixup: Beyond Empirical Risk Minimization", 2018); 0 for none.
@@ -104,12 +105,11 @@ def tune(model: keras.Model, recipe: Recipe, data: Activations, seed: int) -> di
     steps = math.ceil(len(data.labels) / _BATCH)
     average = weights_of(model)
     best = {OWN: _Best(), AVERAGED: _Best()}
-    done = 0
+    rates = _rates(recipe, steps * recipe.epochs)
     for epoch in range(recipe.epochs):
         for values, targets in _batches(model.output.shape[-1], recipe, data, rng):
-            step(values, targets, _rate(recipe, done, steps * recipe.epochs))
+            step(values, targets, next(rates))
             average = [old + (new - old) / steps for old, new in zip(average, weights_of(model), strict=True)]
-            done += 1
         own = weights_of(model)
         for kind, weights in ((AVERAGED, average), (OWN, own)):
             assign(model, weights)
@@ -160,6 +160,13 @@ class _Step:
             optimizer.apply(group)
 
 
+def _rates(recipe: Recipe, steps: int) -> Iterator[float]:
+    """The learning rate of each step."""
+    schedule = fit.cosine(recipe.rate, steps)
+    for step in range(steps):
+        yield float(schedule(step)) if recipe.cosine else recipe.rate
+
+
 def _batches(
     classes: int, recipe: Recipe, data: Activations, rng: np.random.Generator
 ) -> Iterator[tuple[Floats, Floats]]:
@@ -180,13 +187,3 @@ def _batches(
             values = share * values + (1 - share) * values[other]
             targets = share * targets + (1 - share) * targets[other]
         yield values, targets
-
-
-def _rate(recipe: Recipe, step: int, steps: int) -> float:
-    """The learning rate of a step, of so many in all."""
-    if not recipe.cosine:
-        return recipe.rate
-    warm = max(1, round(_WARM_UP * steps))
-    if step < warm:
-        return recipe.rate * (step + 1) / warm
-    return recipe.rate * (1 + math.cos(math.pi * (step - warm) / (steps - warm))) / 2
