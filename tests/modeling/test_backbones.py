@@ -1,6 +1,8 @@
 """A cut backbone computes what the whole one computes, whatever its shape."""
 
+import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -95,6 +97,13 @@ def test_a_layer_beyond_the_last_is_refused() -> None:
     backbone = backbones.build("VGG16", SIZE)
     with pytest.raises(UserError, match=r"fine_tune_at: got 19, expected a whole number from 0 to 18 for VGG16"):
         backbones.fine_tune_index(backbone, "VGG16", 19)
+
+
+def test_a_saved_backbone_with_layers_of_its_own_is_loaded_without_the_code_that_made_it(tmp_path: Path) -> None:
+    # Keras registers LayerScale under no name.
+    backbones.build("ConvNeXtTiny", 32).save(tmp_path / "saved.keras")
+    program = f"import keras; keras.saving.load_model({str(tmp_path / 'saved.keras')!r})"
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

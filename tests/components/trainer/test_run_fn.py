@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import sessions
 import steps
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -21,6 +22,7 @@ from common import example_records, progress
 from common.errors import UserError
 from components.trainer import converged_head, fit, run_fn
 from modeling import backbones, signatures
+from modeling.backbone_names import BACKBONES
 from modeling.features import FeaturesInfo
 from modeling.model_assets import ModelAssets
 
@@ -136,6 +138,36 @@ def test_stage_2_changes_the_layers_it_should_and_no_other(model: Model) -> None
         if layer.weights and not np.array_equal(layer.get_weights()[0], after.get_layer(layer.name).get_weights()[0])
     }
     assert changed == {"block5_conv1", "block5_conv2", "block5_conv3"}
+
+
+@pytest.mark.slow
+def test_a_backbone_joined_by_plain_sums_and_products_goes_the_whole_way(
+    examples: Examples, transform_graph: TransformGraph, tmp_path: Path
+) -> None:
+    name = "MobileNetV3Small"  # scales pictures itself, and has layers that Keras names anew in each process
+    extracted = steps.extract(examples, transform_graph, tmp_path / "features", backbone=name)
+    model = steps.train(extracted, transform_graph, tmp_path, fine_tune_epochs=1)
+    assert _metrics(model)["fine_tuning"] == "kept"
+
+    test = steps.images(steps.read(examples, "test"))[:5]
+    found = _keras_probabilities(model, transform_graph, test)
+    answer = sessions.ask(f"{model.uri}/Format-Serving", "serving_default", test)
+    np.testing.assert_allclose(answer["probabilities"], found, atol=1e-5)
+
+    keras.utils.set_random_seed(0)
+    before = backbones.build(name, steps.IMAGE_SIZE)
+    after = keras.models.load_model(f"{model.uri}/model.keras").get_layer(name)
+    changed = [
+        any(not np.array_equal(*pair) for pair in zip(one.get_weights(), other.get_weights(), strict=True))
+        for one, other in zip(before.layers, after.layers, strict=True)
+    ]
+    trained = [
+        position >= BACKBONES[name].fine_tune_at and not isinstance(layer, keras.layers.BatchNormalization)
+        for position, layer in enumerate(before.layers)
+    ]
+    assert changed == [
+        is_trained and bool(layer.weights) for is_trained, layer in zip(trained, before.layers, strict=True)
+    ]
 
 
 def test_a_worse_stage_2_is_undone(features: Examples, transform_graph: TransformGraph, tmp_path: Path) -> None:
