@@ -12,7 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from PIL import Image
 
-from imaging import likeness, opening
+from imaging import likeness, opening, samples
 from imaging.opening import Refused as Refused
 
 _GREY_MODES = ("1", "L", "LA")
@@ -74,8 +74,8 @@ def normalise(data: bytes, max_pixels: int) -> bytes:
     """A picture's bytes as every later step can decode them.
 
     An upright 8-bit RGB or grey JPEG or PNG comes back as it is. All else becomes a PNG of its first frame:
-    turned upright as its EXIF data say, transparency put on white, CMYK and palettes as RGB, the high 8 of 16
-    bits. Colour profiles are ignored, as TensorFlow ignores them.
+    turned upright as its EXIF data say, transparency put on white, CMYK and palettes as RGB, more than 8 bits
+    a sample as `imaging.samples` says. Colour profiles are ignored, as TensorFlow ignores them.
 
     Args:
       data: a file's bytes.
@@ -92,7 +92,7 @@ def encode(image: Image.Image) -> bytes:
     """A decoded picture as `normalise` gives the bytes of its file, but always as PNG.
 
     Raises:
-      Refused: its samples are of 32 bits, or what they are decoded from is damaged.
+      Refused: it is not known which of its samples are black and which white, or what they are decoded from is damaged.
     """
     try:
         return _png(_upright(image))
@@ -121,9 +121,8 @@ def thumbnail(data: bytes, max_pixels: int, side: int) -> bytes:
 
 def _decode(data: bytes, max_pixels: int) -> tuple[Image.Image, bool]:
     """The upright picture, RGB or grey, and whether the bytes can be kept."""
-    image = opening.open_picture(data, max_pixels)
     try:
-        image.load()
+        image = samples.decode(data, max_pixels)
         is_upright = _orientation(image) not in _UPRIGHT
         if is_upright and _is_plain(image, data) and _tensorflow_agrees(image, data):
             return image, True
@@ -179,13 +178,8 @@ def _is_equal(image: Image.Image, pixels: npt.NDArray[np.uint8]) -> bool:
 
 def _flatten(image: Image.Image) -> Image.Image:
     """As 8-bit RGB or grey, on white."""
-    if image.mode.startswith("I;16"):
-        samples = np.asarray(image)
-        grey = (samples >> 8).astype(np.uint8)
-        grey[samples == image.info.get("transparency", -1)] = 255
-        return Image.fromarray(grey)
-    if image.mode in ("I", "F"):
-        raise Refused("32-bit samples, whose range is unknown")
+    if samples.is_deep(image):
+        return samples.to_grey(image)
     mode = "L" if image.mode in _GREY_MODES else "RGB"
     if image.has_transparency_data:
         image = image.convert("RGBA")

@@ -7,16 +7,17 @@ import io
 import logging
 import warnings
 
-from PIL import Image, JpegImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageFile, JpegImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from imaging import tags
 
 _JPEG, _PNG, _GIF = b"\xff\xd8\xff", b"\x89PNG", b"GIF8"
-_OTHER_FORMATS = ("PNG", "WEBP", "BMP", "TIFF", "GIF")
+_OTHER_FORMATS = ("PNG", "WEBP", "BMP", "GIF")
 # A file of tiny blocks takes a time and a memory far above its size: with a GIF's comment they grow with its square.
 _MAX_READS = {_JPEG: 250_000, _PNG: 250_000, _GIF: 12_000}
 _START_OF_SCAN = b"\xff\xda"
 _MAX_SCANS = 100
+_BITS_PER_SAMPLE = 258  # a TIFF file's tag
 _RAW_EXIF = "Raw profile type exif"  # where older programs put EXIF data in a PNG, in hexadecimal
 
 # What Pillow has to say, such as that EXIF data are broken, is either harmless or told as a reason.
@@ -28,7 +29,7 @@ class Refused(Exception):
     """No usable picture; the message is the reason, a few words."""
 
 
-def open_picture(data: bytes, max_pixels: int) -> Image.Image:
+def open_picture(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
     """A picture that can be decoded at a cost that its pixels explain; only its header is read.
 
     Args:
@@ -75,16 +76,28 @@ def exif(image: Image.Image) -> Image.Exif:
     return image.getexif() if tags.are_plausible(block.removeprefix(b"Exif\0\0")) else Image.Exif()
 
 
-def _open(data: bytes, max_pixels: int) -> Image.Image:
+def tag(image: Image.Image, number: int) -> int | None:
+    """The first number of a TIFF file's tag; None if the picture is no such file, or lacks it."""
+    value = image.tag_v2.get(number) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
+    first = value[0] if isinstance(value, tuple) and value else value
+    return first if isinstance(first, int) else None
+
+
+def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
     # Some formats reserve memory while their header is read: Pillow then refuses twice this many pixels.
     Image.MAX_IMAGE_PIXELS = max_pixels
     reads = next((reads for start, reads in _MAX_READS.items() if data.startswith(start)), None)
     file = io.BytesIO(data) if reads is None else _Counted(data, reads)
     try:
-        return _Jpeg(file) if data.startswith(_JPEG) else Image.open(file, formats=_OTHER_FORMATS)
+        if data.startswith(_JPEG):
+            return _Jpeg(file)
+        return _Tiff(file) if tags.is_tiff(data) else Image.open(file, formats=_OTHER_FORMATS)
     except Image.DecompressionBombError as error:
         raise Refused(f"more than {max_pixels} pixels") from error
     except (UnidentifiedImageError, SyntaxError) as error:
+        if "unknown pixel mode" in str(error):
+            kind = tags.samples(data)
+            raise Refused(f"a TIFF file with {kind} is not read; save 8 or 16 bits, unsigned") from error
         raise Refused("not a picture, or its header is broken") from error
     except Exception as error:
         raise refusal(error) from error
@@ -109,3 +122,16 @@ class _Jpeg(JpegImagePlugin.JpegImageFile):
 
     def _read_dpi_from_exif(self) -> None:
         pass
+
+
+class _Tiff(TiffImagePlugin.TiffImageFile):
+    """A TIFF of which planes of 16 bits are taken as such; Pillow would take their bytes for samples."""
+
+    def _setup(self) -> None:
+        super()._setup()
+        if self.tag_v2.get(_BITS_PER_SAMPLE, (8,))[0] != 16:
+            return
+        order = "L" if self.tag_v2.prefix == b"II" else "B"
+        for index, tile in enumerate(self.tile):
+            if isinstance(tile.args, tuple) and len(tile.args[0]) == 1:
+                self.tile[index] = tile._replace(args=(f"{tile.args[0]};16{order}", *tile.args[1:]))

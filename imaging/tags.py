@@ -19,6 +19,8 @@ _TILE = (322, 323)  # width, length
 _MAX_TAGS = 4096
 _MAX_NUMBERS = 1 << 18  # of one tag: enough for a strip a row, or for tiles of 16x16 pixels
 _MIN_TILE = 1 << 20
+_BITS, _SAMPLES, _FORMAT = 258, 277, 339
+_FORMATS = {1: "unsigned", 2: "signed", 3: "floating-point"}
 
 _Order = Literal["little", "big"]
 
@@ -28,7 +30,7 @@ class _Tag(NamedTuple):
     kind: int
     values: int
     size: int  # of all values, in bytes
-    value: int  # of a tag with one number
+    value: int  # the first one, if a number
 
 
 def is_tiff(data: bytes) -> bool:
@@ -69,6 +71,20 @@ def are_unique(data: bytes) -> bool:
     return len(set(numbers)) == len(numbers)
 
 
+def samples(data: bytes) -> str:
+    """What a TIFF file's first directory says of its samples, such as "3 floating-point samples of 32 bits".
+
+    Args:
+      data: a TIFF file whose tags are plausible.
+    """
+    order, wide, start = _header(data)
+    tags: dict[int, int] = {}
+    with contextlib.suppress(struct.error, OverflowError):
+        tags.update((tag.number, tag.value) for tag in _directory(data, start, order, wide))
+    count, kind = tags.get(_SAMPLES, 1), _FORMATS.get(tags.get(_FORMAT, 1), "unusual")
+    return f"{count} {kind} sample{'s' * (count != 1)} of {tags.get(_BITS, 1)} bits"
+
+
 def _header(data: bytes) -> tuple[_Order, bool, int]:
     """The order of bytes, whether it is a BigTIFF, and where the first directory begins."""
     order: _Order = "little" if data[:1] == b"I" else "big"
@@ -106,4 +122,4 @@ def _directory(data: bytes, start: int, order: _Order, wide: bool) -> Iterator[_
             if offset + size > len(data):
                 return
             value = data[offset : offset + 8]
-        yield _Tag(number, kind, values, size, int.from_bytes(value[:size], order))
+        yield _Tag(number, kind, values, size, int.from_bytes(value[: min(size, _SIZES.get(kind, 0))], order))

@@ -54,6 +54,15 @@ def png_chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
+def png(bit_depth: int, colour_type: int, rows: npt.NDArray[Any], *chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG of a kind that Pillow does not write; `rows`: samples, [height, width] or [..., channels]."""
+    height, width = rows.shape[:2]
+    raw = b"".join(b"\0" + row.tobytes() for row in rows)
+    header = struct.pack(">IIBBBBB", width, height, bit_depth, colour_type, 0, 0, 0)
+    body = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(raw)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in body)
+
+
 def write_classes(root: Path, counts: Mapping[str, int], *, seed: int = 0, size: int = 32) -> Path:
     """Writes square PNG pictures as `root/<class>/<number>.png`; each class has a tint of its own.
 

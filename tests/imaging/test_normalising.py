@@ -4,12 +4,12 @@ import zlib
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import Pixels, encode, exif, make_pixels, png_chunk
+from pictures import png as _png
 from PIL import Image, ImageOps
 
 from imaging.normalising import Refused, examine, normalise
@@ -21,15 +21,6 @@ _GREY = np.asarray(Image.fromarray(_PIXELS).convert("L"))
 
 def _tensorflow(data: bytes) -> Pixels:
     return tf.io.decode_image(data, channels=3, expand_animations=False).numpy()
-
-
-def _png(bit_depth: int, colour_type: int, rows: npt.NDArray[Any], *chunks: tuple[bytes, bytes]) -> bytes:
-    """A PNG of a kind that Pillow does not write; `rows`: samples, [height, width] or [..., channels]."""
-    height, width = rows.shape[:2]
-    raw = b"".join(b"\0" + row.tobytes() for row in rows)
-    header = struct.pack(">IIBBBBB", width, height, bit_depth, colour_type, 0, 0, 0)
-    body = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(raw)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in body)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +197,8 @@ def _with_screen_of_65535(gif: bytes) -> bytes:
         pytest.param(encode(_PIXELS, "TIFF")[:600], "truncated or damaged", id="half a tiff"),
         pytest.param(
             encode(Image.fromarray(_GREY.astype(np.float32)), "TIFF"),
-            "32-bit samples, whose range is unknown",
+            "floating-point samples outside 0 to 1: which are black and which white is not stated; "
+            "rescale them to 8 or 16 bits",
             id="floating point",
         ),
         pytest.param(_png(8, 0, np.zeros((100, 101), np.uint8)), "more than 10000 pixels", id="large"),
