@@ -22,9 +22,10 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 
 
-def _split_the_processor() -> None:
+def _make_two_devices() -> None:
     (processor,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+    tf.config.experimental.enable_op_determinism()  # as on GPUs: it also refuses what has no seed
 
 
 def _train(features_uri: str, graph_uri: str, folder: Path) -> None:
@@ -40,5 +41,5 @@ def _train(features_uri: str, graph_uri: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    _split_the_processor()
+    _make_two_devices()
     _train(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

@@ -19,7 +19,7 @@ from common import labels as labels_file
 from common.examples import TEST
 from components.evaluator import extractors
 from components.evaluator.eval_config import eval_config
-from modeling import evaluations, probabilities, served
+from modeling import devices, evaluations, probabilities, served
 from modeling.evaluations import BASELINE_NOTE
 
 _SERVED_PICTURES = 8  # enough to tell weights from no weights; the check shall take seconds
@@ -35,6 +35,7 @@ class Executor(tfx_evaluator.Executor):
         exec_properties: dict[str, Any],
     ) -> None:
         """Evaluates and blesses or not. The arguments are TFX's; their keys are those of EvaluatorSpec."""
+        devices.configure()
         classes = _classes(input_dict["model"])
         baseline = input_dict.get("baseline_model") or []
         note = _incomparable(classes, baseline) or _gone(baseline, input_dict.get("baseline_blessing") or [])

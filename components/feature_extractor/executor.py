@@ -21,7 +21,7 @@ from common import example_records, labels, progress, unfinished
 from common.errors import UserError
 from common.examples import EVAL, IMAGE, LABEL, SHA256, TRAIN, read_pictures, split_folder
 from components.feature_extractor.augmentation import Augmentation, augment
-from modeling import backbones, features, picture_graph, weights
+from modeling import backbones, devices, features, picture_graph, weights
 from modeling.precision import arithmetic, resolve
 
 SPLITS = (TRAIN, EVAL)
@@ -152,6 +152,7 @@ class Extractor:
         Raises:
           UserError: the weights, the picture size or the layer to fine-tune from do not fit the backbone.
         """
+        devices.configure()
         self._settings = settings
         self._transform = tft.TFTransformOutput(settings.transform_graph).transform_features_layer()
         with _seeded, arithmetic(settings.precision):

@@ -155,9 +155,7 @@ def train(
       UserError: the features end behind that layer.
     """
     keras.utils.set_random_seed(settings.seed)
-    if tf.config.list_physical_devices("GPU"):
-        # On a CPU the seed alone fixes the result.
-        tf.config.experimental.enable_op_determinism()
+    devices.configure()
     suffix = None if backbone is None or not settings.fine_tune else _suffix(data.info, backbone, fine_tune_at)
     hidden = settings.hidden if settings.solver == "adam" else 0
     with devices.strategy().scope():
