@@ -95,7 +95,7 @@ def _show(results: "Results", output: Path, screen: Screen) -> None:
         screen.line(row)
     screen.line()
     for pair in results.pairs:
-        screen.line(_verdict(pair))
+        screen.line(_verdict(pair, len(results.pairs)))
     screen.line()
     screen.line(f"numbers    {output / NUMBERS}")
     screen.line(f"page       {output / PAGE}")
@@ -129,13 +129,11 @@ def _table(results: "Results") -> Iterable[str]:
         )
 
 
-def _verdict(pair: "Pair") -> str:
+def _verdict(pair: "Pair", pairs: int) -> str:
     gap = pair.difference
+    p = f"{'corrected p' if pairs > 1 else 'p'} = {pair.holm:.3g}"
     verdict = f"{pair.better} is more accurate" if pair.better else "may be chance"
-    return (
-        f"{pair.first} against {pair.second}: {gap.value:+.4f} ({gap.low:+.4f} to {gap.high:+.4f}), "
-        f"p = {pair.holm:.3g}: {verdict}"
-    )
+    return f"{pair.first} against {pair.second}: {gap.value:+.4f} ({gap.low:+.4f} to {gap.high:+.4f}), {p}: {verdict}"
 
 
 _EXAMPLE = "--backbone VGG16 --backbone MobileNetV2"

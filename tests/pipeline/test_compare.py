@@ -36,11 +36,19 @@ _OWN = ["FeatureExtractor", "Trainer", "Evaluator"]
 
 
 class Compared(NamedTuple):
-    """A comparison that was interrupted and then finished by the same command, with what each attempt showed."""
+    """A comparison that was interrupted and then finished by the same command.
+
+    Attributes:
+      place: where.
+      interrupted: the lines that the first attempt showed.
+      finished: those of the second.
+      kept: for each step of the second attempt, whether half-done work was still there after it.
+    """
 
     place: Workplace
     interrupted: list[str]
     finished: list[str]
+    kept: list[bool]
 
     @property
     def folder(self) -> Path:
@@ -80,22 +88,30 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Compared:
         folder.mkdir(parents=True)
         for index in range(count):
             (folder / f"{index:03d}.png").write_bytes(encode(make_pixels(next(seeds), 32, 32, tint)))
+    half_done = place.output / "comparison" / "pipeline" / "Trainer" / "model" / ".unfinished-half"
     extracted: list[bool] = []
+    kept: list[bool] = []
 
     def press_ctrl_c(self: Screen, name: str, state: str, seconds: float) -> None:
         show(self, name, state, seconds)
         extracted.append(name == "FeatureExtractor")
         if sum(extracted) == len(_NAMES):
+            half_done.mkdir()
             signal.raise_signal(signal.SIGINT)
+
+    def look(self: Screen, name: str, state: str, seconds: float) -> None:
+        show(self, name, state, seconds)
+        kept.append(half_done.exists())
 
     show = Screen.step
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Screen, "step", press_ctrl_c)
         code, interrupted = _run(place)
         assert code == command.INTERRUPTED
-    code, finished = _run(place)
-    assert code == command.DONE, "whatever the gate says"
-    return Compared(place, interrupted, finished)
+        patch.setattr(Screen, "step", look)
+        code, finished = _run(place)
+        assert code == command.DONE, "whatever the gate says"
+    return Compared(place, interrupted, finished, kept)
 
 
 def _states(lines: list[str]) -> dict[str, dict[str, str]]:
@@ -122,6 +138,12 @@ def test_what_does_not_depend_on_the_backbone_is_done_once_and_nothing_again_aft
         "VGG16": cached,
         "VGG19": {**cached, "Trainer": "run", "Evaluator": "run"},
     }
+
+
+def test_half_done_work_is_kept_until_all_backbones_are_done(compared: Compared) -> None:
+    assert len(compared.kept) == len(_NAMES) * len([*_SHARED, *_OWN])
+    assert all(compared.kept)
+    assert not list(compared.folder.glob("pipeline/*/*/.unfinished*"))
 
 
 def test_it_publishes_nothing_and_keeps_to_a_folder_of_its_own(compared: Compared) -> None:
@@ -178,11 +200,13 @@ def test_sizes_are_those_of_the_files_and_of_keras(compared: Compared) -> None:
 
 
 def test_times_are_those_of_the_steps_when_they_ran(compared: Compared) -> None:
-    shown = [re.search(r"(?m)^FeatureExtractor +run +([\d.]+)s$", part) for part in _parts(compared.interrupted)]
+    shown = [
+        re.search(r"(?m)^FeatureExtractor +run +(?:(\d+)m )?([\d.]+)s$", part) for part in _parts(compared.interrupted)
+    ]
     for one, found in zip(compared.backbones, shown, strict=True):
         assert found
         # On the screen a step's time includes what is around it.
-        assert 0 < one["seconds"]["features"] <= float(found[1]) + 0.05
+        assert 0 < one["seconds"]["features"] <= 60 * int(found[1] or 0) + float(found[2]) + 0.05
         assert one["seconds"]["training"] > 0
         assert one["seconds"]["evaluation"] > 0
         assert 0 < one["latency"]["one"] < one["latency"]["batch"]
