@@ -7,14 +7,22 @@ import io
 import logging
 import warnings
 
-from PIL import Image, ImageFile, JpegImagePlugin, TiffImagePlugin, UnidentifiedImageError
+from PIL import (
+    AvifImagePlugin,
+    IcoImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+)
 
-from imaging import tags
+from imaging import kinds, netpbm, tags
 
-_JPEG, _PNG, _GIF = b"\xff\xd8\xff", b"\x89PNG", b"GIF8"
+_JPEG, _PNG, _GIF, _ICO, _NETPBM = b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"\0\0\1\0", b"P"
 _OTHER_FORMATS = ("PNG", "WEBP", "BMP", "GIF")
 # A file of tiny blocks takes a time and a memory far above its size: with a GIF's comment they grow with its square.
-_MAX_READS = {_JPEG: 250_000, _PNG: 250_000, _GIF: 12_000}
+_MAX_READS = {_JPEG: 250_000, _PNG: 250_000, _GIF: 12_000, _ICO: 250_000, _NETPBM: 250_000}
 _START_OF_SCAN = b"\xff\xda"
 _MAX_SCANS = 100
 _BITS_PER_SAMPLE = 258  # a TIFF file's tag
@@ -41,6 +49,8 @@ def open_picture(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
     """
     if not data:
         raise Refused("empty file")
+    if reason := kinds.why_not_read(data):
+        raise Refused(reason)
     if tags.is_tiff(data) and not (tags.are_plausible(data, max_pixels) and tags.are_unique(data)):
         raise Refused("implausible TIFF tags")
     image = _open(data, max_pixels)
@@ -89,9 +99,8 @@ def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
     reads = next((reads for start, reads in _MAX_READS.items() if data.startswith(start)), None)
     file = io.BytesIO(data) if reads is None else _Counted(data, reads)
     try:
-        if data.startswith(_JPEG):
-            return _Jpeg(file)
-        return _Tiff(file) if tags.is_tiff(data) else Image.open(file, formats=_OTHER_FORMATS)
+        plugin = _plugin(data)
+        return Image.open(file, formats=_OTHER_FORMATS) if plugin is None else plugin(file)
     except Image.DecompressionBombError as error:
         raise Refused(f"more than {max_pixels} pixels") from error
     except (UnidentifiedImageError, SyntaxError) as error:
@@ -101,6 +110,20 @@ def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
         raise Refused("not a picture, or its header is broken") from error
     except Exception as error:
         raise refusal(error) from error
+
+
+def _plugin(data: bytes) -> type[ImageFile.ImageFile] | None:
+    """What opens a file of a format that Pillow is not to open by itself; None for the others."""
+    if data.startswith(_JPEG):
+        return _Jpeg
+    if tags.is_tiff(data):
+        return _Tiff
+    if kinds.is_avif(data):
+        return AvifImagePlugin.AvifImageFile
+    if netpbm.is_netpbm(data):
+        return netpbm.Ppm
+    # This one decodes while it opens; a picture of at most twice the pixels allowed.
+    return IcoImagePlugin.IcoImageFile if data.startswith(_ICO) else None
 
 
 class _Counted(io.BytesIO):

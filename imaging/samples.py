@@ -1,8 +1,8 @@
 """Samples of more than 8 bits, as 8 bits.
 
 Files of 16 bits a sample often hold numbers of 8, 10, 12 or 14: X-ray, microscopes, thermal cameras, video. Taken as 16
-bits, they are black. One rule for all: a picture uses the fewest of `_BITS` that hold its largest sample, or the
-largest one that the file declares if these are not all 16 bits, and the high 8 of them are kept.
+bits, they are black. One rule for all: a picture uses the fewest of 8, 10, 12, 14 and 16 bits that hold its largest
+sample, or the largest one that the file declares if these are not all 16 bits, and the high 8 of them are kept.
 """
 
 import sys
@@ -10,10 +10,9 @@ import sys
 import numpy as np
 from PIL import Image, ImageFile
 
-from imaging import opening
+from imaging import depth, opening
 from imaging.opening import Refused
 
-_BITS = (8, 10, 12, 14, 16)
 _WHITE_IS_ZERO, _SEPARATE = 0, 2
 _PHOTOMETRIC, _MAX_SAMPLE_VALUE, _PLANES = 262, 281, 284  # of TIFF's tags
 _SWAPPED = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}  # orders of a sample's two bytes
@@ -38,7 +37,7 @@ def decode(data: bytes, max_pixels: int) -> Image.Image:
     if not are_colours_deep:
         return image
     # Pillow keeps the high byte of each sample, which a picture of fewer bits leaves all but empty.
-    bits = _bits_in_use(int(np.asarray(image)[..., :3].max()) << 8)
+    bits = depth.bits_in_use(int(np.asarray(image)[..., :3].max()) << 8)
     return image if bits == 16 else _with_low_bytes(image, opening.open_picture(data, max_pixels), bits)
 
 
@@ -64,15 +63,11 @@ def to_grey(image: Image.Image) -> Image.Image:
     else:
         if low < 0 or high > 65535:
             raise Refused(f"integer samples outside 0 to 65535: {_UNSTATED}")
-        grey = (samples >> _bits_in_use(max(int(high), _declared(image))) - 8).astype(np.uint8)
+        grey = (samples >> depth.bits_in_use(max(int(high), _declared(image))) - 8).astype(np.uint8)
     if opening.tag(image, _PHOTOMETRIC) == _WHITE_IS_ZERO:
         grey = 255 - grey
     grey[samples == image.info.get("transparency", -1)] = 255
     return Image.fromarray(grey)
-
-
-def _bits_in_use(largest: int) -> int:
-    return next(bits for bits in _BITS if largest < 1 << bits)
 
 
 def _declared(image: Image.Image) -> int:

@@ -19,7 +19,7 @@ _TILE = (322, 323)  # width, length
 _MAX_TAGS = 4096
 _MAX_NUMBERS = 1 << 18  # of one tag: enough for a strip a row, or for tiles of 16x16 pixels
 _MIN_TILE = 1 << 20
-_BITS, _SAMPLES, _FORMAT = 258, 277, 339
+_SUBFILE, _BITS, _SAMPLES, _FORMAT, _DNG_VERSION = 254, 258, 277, 339, 50706
 _FORMATS = {1: "unsigned", 2: "signed", 3: "floating-point"}
 
 _Order = Literal["little", "big"]
@@ -71,18 +71,30 @@ def are_unique(data: bytes) -> bool:
     return len(set(numbers)) == len(numbers)
 
 
+def is_preview(data: bytes) -> bool:
+    """Whether a TIFF file's first picture is said to be a smaller copy, or a sensor's, as in cameras' RAW files."""
+    first = _first_numbers(data)
+    return _DNG_VERSION in first or first.get(_SUBFILE, 0) & 1 == 1
+
+
 def samples(data: bytes) -> str:
     """What a TIFF file's first directory says of its samples, such as "3 floating-point samples of 32 bits".
 
     Args:
       data: a TIFF file whose tags are plausible.
     """
+    first = _first_numbers(data)
+    count, kind = first.get(_SAMPLES, 1), _FORMATS.get(first.get(_FORMAT, 1), "unusual")
+    return f"{count} {kind} sample{'s' * (count != 1)} of {first.get(_BITS, 1)} bits"
+
+
+def _first_numbers(data: bytes) -> dict[int, int]:
+    """The first number of each tag of a TIFF file's first directory."""
     order, wide, start = _header(data)
-    tags: dict[int, int] = {}
     with contextlib.suppress(struct.error, OverflowError):
-        tags.update((tag.number, tag.value) for tag in _directory(data, start, order, wide))
-    count, kind = tags.get(_SAMPLES, 1), _FORMATS.get(tags.get(_FORMAT, 1), "unusual")
-    return f"{count} {kind} sample{'s' * (count != 1)} of {tags.get(_BITS, 1)} bits"
+        tags = itertools.islice(_directory(data, start, order, wide), _MAX_TAGS)
+        return {tag.number: tag.value for tag in tags}
+    return {}
 
 
 def _header(data: bytes) -> tuple[_Order, bool, int]:

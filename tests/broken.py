@@ -42,6 +42,9 @@ SOUND = {
     "16-bit tiff": encode(_GREY_16, "TIFF"),
     "tiff of two pages": encode(_NOISE, "TIFF", save_all=True, append_images=[_PALETTE.convert("RGB")]),
     "big tiff": encode(_NOISE, "TIFF", big_tiff=True),
+    "ppm": encode(_NOISE, "PPM"),
+    "ico": encode(_NOISE, "ICO", sizes=[(32, 24)]),
+    "avif": encode(_NOISE, "AVIF"),
     "gif": encode(_PALETTE, "GIF"),
     "animated gif": encode(_PALETTE, "GIF", save_all=True, append_images=[_PALETTE.rotate(180)]),
 }
