@@ -87,7 +87,6 @@ def create_pipeline(
     features = feature_extractor.outputs["features"]
     settings = TrainerSettings(
         **config.trainer.model_dump(exclude={"fine_tune_at"}),
-        mirror=config.features.augmentation.flip,
         weights=config.backbone.weights,
         seed=config.seed,
         max_pixels=config.ingest.max_pixels,

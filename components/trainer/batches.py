@@ -24,7 +24,7 @@ class Features:
         Args:
           directory: the artifact's folder.
           batch_size: features in a batch.
-          seed: fixes the order in training, and which activations are mirrored.
+          seed: fixes the order in training.
           devices: how many share a batch.
         """
         self._directory = directory
@@ -62,7 +62,7 @@ class Features:
         values, labels = zip(*batches, strict=True)
         return np.concatenate(values), np.concatenate(labels)
 
-    def epochs(self, family: str, mirror: bool, first: int = 0) -> tf.data.Dataset:
+    def epochs(self, family: str, first: int = 0) -> tf.data.Dataset:
         """Training batches without end: one epoch after another, epoch e from view e mod views.
 
         Each epoch has an order of its own, which the seed fixes. A last batch of fewer pictures than devices is left
@@ -70,14 +70,10 @@ class Features:
 
         Args:
           family: which features.
-          mirror: whether half of the activations are mirrored left to right: nearly what a mirrored picture would
-            give, as convolutions treat both sides alike, without another pass through the frozen layers.
           first: the epoch to begin with. Those before it are read and dropped: each order follows from the last.
         """
         views = [self._shuffled(family, view) for view in range(self.info.views)]
         epochs = functools.reduce(tf.data.Dataset.concatenate, views).repeat()
-        if mirror:
-            epochs = epochs.enumerate().map(self._mirror)
         return epochs.skip(first * self.steps_per_epoch).prefetch(2)
 
     def _shuffled(self, family: str, view: int) -> tf.data.Dataset:
@@ -88,12 +84,6 @@ class Features:
         dataset = tf.data.TFRecordDataset(dataset)
         batches = self._batches(dataset.shuffle(_SHUFFLED_BYTES // record_bytes, self._seed), family)
         return batches.take(self.steps_per_epoch)
-
-    def _mirror(self, index: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        values, labels = batch
-        seed = tf.stack([tf.cast(self._seed, tf.int64), index])
-        chosen = tf.random.stateless_uniform([tf.shape(values)[0], 1, 1, 1], seed) < 0.5
-        return tf.where(chosen, tf.reverse(values, axis=[2]), values), labels
 
     def _batches(self, dataset: tf.data.Dataset, family: str) -> tf.data.Dataset:
         shape = self.info.shapes[family]

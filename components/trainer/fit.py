@@ -70,7 +70,6 @@ class Run:
         family: str,
         epochs: int,
         learning_rate: float,
-        mirror: bool,
     ) -> None:
         """Trains a model and leaves it with the weights of its best epoch by validation loss.
 
@@ -83,7 +82,6 @@ class Run:
           family: which of them.
           epochs: most epochs.
           learning_rate: Adam's, the highest where it changes.
-          mirror: as in `Features.epochs`.
         """
         model = _uncompiled(model)
         history: Rows = []
@@ -99,7 +97,7 @@ class Run:
                 checkpoint.use_best_weights()
             else:
                 model.fit(
-                    data.epochs(family, mirror, checkpoint.epochs),
+                    data.epochs(family, checkpoint.epochs),
                     initial_epoch=checkpoint.epochs,
                     epochs=epochs,
                     steps_per_epoch=steps,

@@ -35,7 +35,6 @@ class Settings(NamedTuple):
       dropout: fraction of a bottleneck's values that training drops.
       early_stopping_patience: epochs without a better validation loss after which a stage ends.
       class_weights: whether rare classes count for more.
-      mirror: whether stage 2 mirrors half of the activations.
       weights: "imagenet", "random" or the path of a weights file.
       max_pixels: most pixels of a picture in ingestion; the model carries it.
       seed: fixes initial values, order and dropout.
@@ -54,7 +53,6 @@ class Settings(NamedTuple):
     dropout: float
     early_stopping_patience: int
     class_weights: bool
-    mirror: bool
     weights: str
     max_pixels: int
     seed: int
@@ -201,7 +199,7 @@ def _stage_1(run: fit.Run, data: Features, head: keras.Model, settings: Settings
     if converges and converged_head.fits_in_memory(data):
         penalty = run.converge(head, data, settings.penalty)
         return run.evaluate(head, data, features.BOTTLENECKS)._replace(stage_1=CONVERGED, penalty=penalty)
-    run.fit(1, head, data, features.BOTTLENECKS, settings.epochs, settings.learning_rate, mirror=False)
+    run.fit(1, head, data, features.BOTTLENECKS, settings.epochs, settings.learning_rate)
     how = TOO_MANY if converges else EPOCHS
     return run.evaluate(head, data, features.BOTTLENECKS)._replace(stage_1=how)
 
@@ -211,8 +209,7 @@ def _stage_2(
 ) -> TrainingResults:
     """Fine-tunes; goes back to stage 1's weights, and results, where the validation loss rose."""
     kept = tuned.get_weights()
-    rate = settings.fine_tune_learning_rate
-    run.fit(2, tuned, data, features.ACTIVATIONS, settings.fine_tune_epochs, rate, settings.mirror)
+    run.fit(2, tuned, data, features.ACTIVATIONS, settings.fine_tune_epochs, settings.fine_tune_learning_rate)
     after = run.evaluate(tuned, data, features.ACTIVATIONS)
     if after.eval["loss"] <= before.eval["loss"]:
         return before._replace(train=after.train, eval=after.eval, fine_tuning=KEPT)
