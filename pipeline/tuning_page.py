@@ -44,4 +44,4 @@ def _by_key(found: Sequence[Trial], key: str) -> tuple[list[Trial], str, list[An
 def _chart(found: Sequence[Trial], label: str, places: Sequence[Any]) -> Markup:
     kinds = [trials.kind(trial) for trial in found]
     rows = zip(places, [trial.loss for trial in found], [trial.standard_error for trial in found], kinds, strict=True)
-    return charts.trials([charts.TrialPoint(*row) for row in rows], label)
+    return charts.trials([charts.TrialPoint(*row) for row in rows], label, trials.KINDS)

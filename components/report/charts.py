@@ -11,7 +11,7 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 from components.report.numbers import Bools, Calibration, Curve, Floats, Ints
 from modeling.training_results import Trial
@@ -211,19 +211,29 @@ def heat_map(matrix: Ints) -> Markup:
         return done()
 
 
-def trials(points: Sequence[TrialPoint], label: str) -> Markup:
-    """Losses with their standard errors, by whatever the label names; places in ascending order, evenly spaced."""
+def trials(points: Sequence[TrialPoint], label: str, kinds: Sequence[str]) -> Markup:
+    """Losses with their standard errors, by whatever the label names; places in ascending order, evenly spaced.
+
+    A kind has the same colour in each chart of the same kinds.
+    """
     places = sorted({point.place for point in points})
     with _figure(f"Loss on eval by {label}") as (axes, done):
-        for number, kind in enumerate(dict.fromkeys(point.kind for point in points)):
+        for kind, colour in zip(kinds, _COLOURS, strict=False):
             of_kind = [point for point in points if point.kind == kind]
+            if not of_kind:
+                continue
             axes.errorbar(
                 [places.index(point.place) for point in of_kind],
                 [point.loss for point in of_kind],
                 [point.error for point in of_kind],
-                fmt="o", markersize=4, linewidth=1, alpha=0.85, color=_COLOURS[number], label=kind,
+                fmt="o", markersize=4, linewidth=1, alpha=0.85, color=colour, label=kind,
             )  # fmt: skip
         axes.set_yscale("log")
+        losses = [point.loss for point in points]
+        is_wide = max(losses) > 10 * min(losses)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1,) if is_wide else (1, 1.5, 2, 3, 4, 5, 6, 8)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
         if len(places) <= 10:
             axes.set_xticks(
                 range(len(places)), [f"{place:g}" if isinstance(place, float) else str(place) for place in places]

@@ -23,6 +23,7 @@ STAGE_2 = {
     "dropout": (0.0, 0.1, 0.2, 0.35, 0.5),
 }
 
+KINDS = ("configuration", "head", "stage 2")  # of trials
 _LEVEL = 0.05  # of the test that a winner must pass
 
 
@@ -130,8 +131,9 @@ def p_value(verdict: Verdict) -> str:
 
 
 def kind(trial: Trial) -> str:
-    """What a trial is of, in a word or two."""
-    return "configuration" if not trial.number else "stage 2" if trial.values.get("fine_tune") else "head"
+    """One of KINDS."""
+    configuration, head, stage_2 = KINDS
+    return configuration if not trial.number else stage_2 if trial.values.get("fine_tune") else head
 
 
 def name(trial: Trial) -> str:

@@ -101,4 +101,5 @@ def test_the_page_has_each_trial_and_loads_nothing(tmp_path: Path) -> None:
     assert "default-src 'none'" in html
     assert "<script" not in html
     assert "<b>&" not in html
+    assert "mathdefault" not in html, "text in charts is text"
     assert html.count("<svg ") == 1, "of each key, a single value was tried"
