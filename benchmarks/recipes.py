@@ -12,8 +12,9 @@ says so. Intervals are of 95%, by the bootstrap: data sets are drawn with replac
 asked is how another data set would fare.
 
 CACHE keeps the activations and bottlenecks of each picture and of its mirror image, 200 KB each for VGG16, and
-`recipes.jsonl`, a line a measurement: what is measured already is not measured again, so a run may be stopped. On two
-cores with AVX512_BF16, all recipes on 200 pictures take about 20 minutes a seed.
+`recipes.jsonl`, a line a measurement: what is measured already is not measured again, so a run may be stopped. Four
+epochs of stage 2 on 200 pictures take 21 seconds of processor time in bfloat16 and 32 in float32 (AMD EPYC with
+AVX512_BF16).
 """
 
 import argparse
