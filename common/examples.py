@@ -61,6 +61,8 @@ class FileCounts(NamedTuple):
       duplicate: spare copies of one that is used, in the same class.
       quarantined: those that cannot be used.
       leakage: held-out pictures among the used ones that look like a training picture.
+      not_pictures: files beside them that are not meant to be pictures, such as annotations; not among those found.
+      hidden: hidden files and folders and those of the system; not among those found.
     """
 
     found: int
@@ -68,6 +70,8 @@ class FileCounts(NamedTuple):
     duplicate: int
     quarantined: int
     leakage: int
+    not_pictures: int
+    hidden: int
 
     def write(self, examples: "Artifact") -> None:
         """Sets the custom properties."""

@@ -1,4 +1,4 @@
-"""Lists folders of other people's pictures: no link leads out of them, and none makes many files out of a few.
+"""Lists folders of other people's pictures: no link leads out unasked, and none makes many files out of a few.
 
 Standard library only, so that a command line can refuse a wrong folder before anything slow is imported.
 """
@@ -12,7 +12,10 @@ from common.errors import UserError
 # What makes a path a pattern of names to TensorFlow and Beam.
 _PATTERN = re.compile(r"[\[*?\\]")
 
-HIDDEN = "hidden, or a file of the system"  # of what `walk` finds: not meant to be a picture
+# Of what `walk` finds: not meant to be a picture, or not followed.
+HIDDEN = "hidden, or a file of the system"
+LEAVES = "a link that leaves the folder of pictures"
+_READ_ANYWAY = "a link to a folder that is read anyway"
 
 # What desktops, archives and network drives leave in folders, in lower case. Most of the rest begins with a dot.
 _SYSTEM_NAMES = {
@@ -22,6 +25,7 @@ _SYSTEM_NAMES = {
     "desktop.ini",
     "ehthumbs.db",
     "icon\r",
+    "lost+found",
     "system volume information",
     "thumbs.db",
 }
@@ -68,25 +72,25 @@ def check_no_pattern(option: str, folder: str) -> None:
         )
 
 
-def walk(root: str, folder: str) -> Iterator[tuple[str, str]]:
-    """Every file of a folder at any depth, by folder and name. Links are followed as long as they stay in the root.
+def walk(root: str, folder: str, follow_links: bool = False) -> Iterator[tuple[str, str]]:
+    """Every file of a folder at any depth, by folder and name.
 
     Args:
       root: absolute.
-      folder: relative to the root, at most two levels below it; empty for the root itself.
+      folder: relative to the root; empty for the root itself.
+      follow_links: whether links are followed that leave the root; those that stay in it are.
 
     Yields:
       The path, relative to the root with slashes, and why there is nothing to open: `HIDDEN` for a file, or a folder
-      with all that is in it, that `is_hidden`; empty where there may be a picture.
+      with all that is in it, that `is_hidden`; `LEAVES`; empty where there may be a picture.
 
     Raises:
       UserError: a folder cannot be listed.
     """
     # Folders that link to each other would otherwise make any number of files out of a few.
-    above = ("", os.path.dirname(folder), folder)
-    read = {os.path.realpath(os.path.join(root, one)) for one in above}
-    # A stack, as folders may lie deeper than functions can call each other.
     start = os.path.join(root, folder)
+    read = {os.path.realpath(os.path.join(root, one)) for one in (folder, *above(folder))}
+    # A stack, as folders may lie deeper than functions can call each other.
     stack = [(folder, os.path.realpath(start), iter(entries(start)))]
     while stack:
         inside, real, rest = stack[-1]
@@ -97,20 +101,29 @@ def walk(root: str, folder: str) -> Iterator[tuple[str, str]]:
         path = os.path.join(inside, entry.name)
         if is_hidden(entry.name):
             yield path, HIDDEN
-        elif entry.is_symlink() and leads_out(entry.path, root):
-            yield path, "a link that leaves the folder of pictures"
+        elif entry.is_symlink() and not follow_links and leads_out(entry.path, root):
+            yield path, LEAVES
         elif is_dir(entry):
             target = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real, entry.name)
-            if entry.is_symlink() and target in read:
-                yield path, "a link to a folder that is read anyway"
+            if entry.is_symlink() and (target in read or not leads_out(root, target)):
+                yield path, _READ_ANYWAY
             else:
                 read.add(target)
                 stack.append((path, target, iter(entries(entry.path))))
-        elif _is_file(entry):
+        elif is_file(entry):
             yield path, ""
         else:
             # To open a pipe would wait for ever.
             yield path, "a broken link" if entry.is_symlink() else "not a regular file"
+
+
+def above(folder: str) -> list[str]:
+    """The folders that a relative path leads through, from the nearest to the root, which is empty."""
+    passed = []
+    while folder:
+        folder = os.path.dirname(folder)
+        passed.append(folder)
+    return passed
 
 
 def entries(path: str) -> list[os.DirEntry[str]]:
@@ -144,6 +157,14 @@ def is_dir(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+def is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a regular file, or a link to one."""
+    try:
+        return entry.is_file()
+    except OSError:  # as in is_dir
+        return False
+
+
 def leads_out(path: str, root: str) -> bool:
     """Whether a path, with all links followed, lies outside of a folder."""
     real_root = os.path.realpath(root)
@@ -157,10 +178,3 @@ def is_utf8(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file()
-    except OSError:  # as in is_dir
-        return False

@@ -36,7 +36,7 @@ def _start(options: argparse.Namespace) -> int:
     output = Path(configs[0].output).resolve() / FOLDER
     with local_steps.open_output(configs[0], output, (PAGE, NUMBERS)) as data:
         screen = Screen()
-        local_steps.show_data(data, screen)
+        local_steps.show_data(data, configs[0].ingest, screen)
         for config in configs:
             local_steps.show_size(config.backbone, screen)
         with local_steps.logged(output, screen):

@@ -36,26 +36,37 @@ def _start(options: argparse.Namespace) -> int:
     config = configuration.load(options.config, options.set, options.data, options.output)
     weights.check(config.backbone.weights)
     output = Path(config.output).resolve()
-    with local_steps.open_output(config, output, _WRITTEN) as found:
+    with local_steps.open_output(config, output, _WRITTEN) as data:
         if config.infer is not None:
             infer = str(Path(config.infer).resolve())
             inputs.find(infer)
             config = config.model_copy(update={"infer": infer})
-        return _run(config, found, output)
+        screen = Screen()
+        _show_settings(config, data, screen)
+        return DONE if options.dry_run else _run(config, data.root, output, screen)
 
 
-def _run(config: configuration.Config, data: layout.Layout, output: Path) -> int:
-    screen = Screen()
-    local_steps.show_data(data, screen)
-    local_steps.show_size(config.backbone, screen)
-    local_steps.show_unused(config.trainer, screen)
-    _show_stage_2(config, screen)
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    local_steps.add_arguments(parser)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="checks everything, shows what the folder of pictures holds, and stops"
+    )
+
+
+def _run(config: configuration.Config, data: str, output: Path, screen: Screen) -> int:
     with local_steps.logged(output, screen):
-        summary = _run_steps(config, data.root, output, screen)
+        summary = _run_steps(config, data, output, screen)
         summary.write(output)
         shutil.copyfile(summary.report, output / report.FILE_NAME)
     _show(summary, output, screen)
     return PUBLISHED if summary.blessed else NOT_BLESSED
+
+
+def _show_settings(config: configuration.Config, data: layout.Layout, screen: Screen) -> None:
+    local_steps.show_data(data, config.ingest, screen)
+    local_steps.show_size(config.backbone, screen)
+    local_steps.show_unused(config.trainer, screen)
+    _show_stage_2(config, screen)
 
 
 def _run_steps(config: configuration.Config, data: str, output: Path, screen: Screen) -> "Summary":
@@ -122,9 +133,13 @@ def _show_inference(inference: "Inference", screen: Screen) -> None:
 COMMAND = Command(
     name="python -m pipeline.local_run",
     doc=__doc__,
-    add_arguments=local_steps.add_arguments,
+    add_arguments=_add_arguments,
     run=_start,
-    codes={PUBLISHED: "published", NOT_BLESSED: "trained but not blessed", BAD_INPUT: "bad input or configuration"},
+    codes={
+        PUBLISHED: "published, or checked by --dry-run",
+        NOT_BLESSED: "trained but not blessed",
+        BAD_INPUT: "bad input or configuration",
+    },
     interrupted="interrupted: the same command goes on where this one stopped",
 )
 main = COMMAND.main

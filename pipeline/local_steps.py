@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from common import escaping, fingerprint, folders, progress
 from common.errors import UserError
+from common.examples import EVAL, SPLITS, TEST
 from components.image_example_gen import layout
 from components.trainer.trials import Search
 from modeling import weights
@@ -29,6 +30,7 @@ from pipeline.screen import Screen, output_to
 if TYPE_CHECKING:
     from pipeline.engine.runner import Step
 
+_SHOWN_CLASSES = 20
 _LOGS, _PIPELINE = "logs", "pipeline"
 
 
@@ -199,12 +201,33 @@ def clear_unfinished(output: Path) -> None:
     leftovers.clear_unfinished(str(output / _PIPELINE))
 
 
-def show_data(data: layout.Layout, screen: Screen) -> None:
-    """Prints the folder, its classes and what is ignored in it."""
+def show_data(data: layout.Layout, ingest: configuration.IngestConfig, screen: Screen) -> None:
+    """Prints what was understood of the data folder: its splits and classes, and what is left out of it."""
     screen.line(f"pictures   {data.root}")
-    screen.line(f"classes    {len(data.classes)}: {escaping.first_few(data.classes)}")
+    cut = {EVAL: ingest.eval_fraction, TEST: ingest.test_fraction}
+    for split in SPLITS:
+        if split in data.splits:
+            where = escaping.escape(data.splits[split]) or "the folder"
+            screen.line(f"{split:<10} {_files(data.counts(split).total())} in {where}")
+        else:
+            screen.line(f"{split:<10} {cut[split]:.0%} of train, cut by hash")
+    counts = data.counts()
+    classes = [f"{name} ({counts[name]})" for name in data.classes]
+    screen.line(f"classes    {len(classes)}: {escaping.first_few(classes, _SHOWN_CLASSES)}")
+    for split in data.splits:
+        if missing := [name for name in data.classes if name not in data.counts(split)]:
+            screen.line(f"missing    {split} has no file of {escaping.first_few(missing)}")
+    for path, reason in data.left_out:
+        screen.line(f"left out   {escaping.escape(path)}: {reason}")
+    if data.others:
+        kind = "1 file that is not a picture" if len(data.others) == 1 else f"{len(data.others)} that are not pictures"
+        screen.line(f"left out   {kind}: {escaping.first_few(data.others)}")
     if data.ignored:
-        screen.line(f"ignored    {escaping.first_few(data.ignored)}: hidden, or files of the system")
+        screen.line(f"left out   {len(data.ignored)} hidden or of the system: {escaping.first_few(data.ignored)}")
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
 
 
 def show_unused(trainer: configuration.TrainerConfig, screen: Screen) -> None:

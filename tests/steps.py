@@ -96,6 +96,8 @@ def ingest(data: Path, directory: Path, **changes: Any) -> Examples:
         "test_fraction": 0.2,
         "max_quarantined_fraction": 0.05,
         "max_pixels": 10_000_000,
+        "layout": "auto",
+        "follow_links": False,
         **changes,
     }
     _beam(image_example_gen.Executor, directory).Do({}, {"examples": [examples]}, properties)

@@ -23,6 +23,9 @@ class ImageExampleGenSpec(ComponentSpec):
         "max_quarantined_fraction": ExecutionParameter(type=float),
         # A picture with more is quarantined before it is decoded.
         "max_pixels": ExecutionParameter(type=int),
+        # Those of `reading.Options`.
+        "layout": ExecutionParameter(type=str),
+        "follow_links": ExecutionParameter(type=bool),
     }
     # What `executor.Executor` describes.
     OUTPUTS = {"examples": ChannelParameter(type=Examples)}
@@ -32,7 +35,8 @@ class ImageExampleGen(SpecComponent, BaseBeamComponent):
     """Reads `root/<class>/*` or `root/{train,eval,test}/<class>/*`; `layout.find` tells what exactly.
 
     Each file found is used, or counted as a duplicate (the same bytes twice in a class), or quarantined with
-    a reason (no whole picture, too large, or the same bytes under two classes). Pictures go to splits by the
+    a reason (no whole picture, too large, or the same bytes under two classes); hidden ones and those that are not
+    meant to be pictures are only counted. Pictures go to splits by the
     hash of their bytes where a split has no folder. The cache knows the data set by its content: a copied or touched
     folder is not read again.
     """

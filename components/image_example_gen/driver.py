@@ -6,6 +6,7 @@ from tfx.orchestration.portable import data_types
 
 from common import drivers, hashing
 from components.image_example_gen import layout
+from components.image_example_gen.reading import AS_FOUND, Options
 
 
 class Driver(drivers.Driver):
@@ -13,16 +14,16 @@ class Driver(drivers.Driver):
 
     def parameters(self, execution_info: data_types.ExecutionInfo) -> Mapping[str, str]:
         """Raises what `fingerprint` does."""
-        return {hashing.FINGERPRINT: fingerprint(execution_info.exec_properties["data"])}
+        return {hashing.FINGERPRINT: fingerprint(*layout.arguments(execution_info.exec_properties))}
 
 
-def fingerprint(root: str) -> str:
+def fingerprint(root: str, options: Options = AS_FOUND) -> str:
     """Hash of the names and the bytes of a data folder's files.
 
     Raises:
       UserError: the folder is missing, or its layout cannot be understood.
     """
-    found = layout.find(root)
+    found = layout.find(root, options)
     hashes = hashing.hash_files(found.root, [(file.path, file.problem) for file in found.files])
     if any(not sha256 and not file.problem for file, (_, sha256) in zip(found.files, hashes, strict=True)):
         layout.check_unchanged(found)

@@ -56,7 +56,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         work = os.path.join(examples.uri, ".work")
-        found = layout.find(exec_properties["data"])
+        found = layout.find(*layout.arguments(exec_properties))
         max_pixels = exec_properties["max_pixels"]
 
         records = self._examine(found, max_pixels, work)
@@ -79,7 +79,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         write_reports(examples.uri, plan, leaks)
         write_thumbnails(examples.uri, found.root, max_pixels, plan, leaks)
         fileio.rmtree(work)
-        _describe(examples, plan, len(found.classes), len(leaks), fingerprint)
+        _describe(examples, plan, found, len(leaks), fingerprint)
 
     def _examine(self, found: layout.Layout, max_pixels: int, work: str) -> list[Record]:
         candidates = [file for file in found.files if not file.problem]
@@ -189,7 +189,7 @@ def _example(record: Record, image: bytes, label: int) -> Example:
     )
 
 
-def _describe(examples: types.Artifact, plan: Plan, classes: int, leaks: int, fingerprint: str) -> None:
+def _describe(examples: types.Artifact, plan: Plan, found: layout.Layout, leaks: int, fingerprint: str) -> None:
     examples.split_names = artifact_utils.encode_split_names(list(plan.splits))
     FileCounts(
         found=plan.found,
@@ -197,9 +197,11 @@ def _describe(examples: types.Artifact, plan: Plan, classes: int, leaks: int, fi
         duplicate=len(plan.duplicates),
         quarantined=len(plan.quarantined),
         leakage=leaks,
+        not_pictures=len(found.others),
+        hidden=len(found.ignored),
     ).write(examples)
     write_pictures(examples, {split: len(records) for split, records in plan.splits.items()})
-    examples.set_int_custom_property("classes", classes)
+    examples.set_int_custom_property("classes", len(found.classes))
     examples.set_string_custom_property(FINGERPRINT, fingerprint)
 
 

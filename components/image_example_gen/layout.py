@@ -5,25 +5,22 @@ Standard library only, so that a command line can refuse a wrong folder before a
 
 import difflib
 import os
-import unicodedata
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
-from common import folders
+from common import folders, not_pictures
 from common.errors import UserError
-from common.examples import EVAL, TEST, TRAIN
+from common.examples import TEST, TRAIN
+from components.image_example_gen import reading
+from components.image_example_gen.reading import AS_FOUND, Options, alike
 
-_SPLIT_OF = {
-    "train": TRAIN,
-    "training_set": TRAIN,
-    "eval": EVAL,
-    "val": EVAL,
-    "valid": EVAL,
-    "validation": EVAL,
-    "test": TEST,
-    "test_set": TEST,
-}
+_LEAVES = f"{folders.LEAVES}; ingest.follow_links: true follows it"
+_NO_PICTURE = "not a picture"
+_PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 _SHOWN_CLASSES = 5  # in a message
+# Of folders with a dot that hold pictures: those of tools, and not classes such as ".net".
+_OF_TOOLS = {".cache", ".git", ".ipynb_checkpoints", ".svn", ".thumbnails", ".trash"}
 
 
 class File(NamedTuple):
@@ -43,52 +40,71 @@ class File(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """What a data folder holds.
+    """What a data folder holds. What is not among the files is no part of the data set.
 
     Attributes:
       root: the folder, absolute.
-      splits: the splits that have a folder; "train" alone where there are no split folders.
+      options: how it was read.
+      splits: the folder of each split that has one, relative to the root; train's alone where there are no split
+        folders.
       classes: the classes of train, sorted by code points: the index is the class id.
-      files: every file but the ignored, sorted by folder and name.
-      ignored: paths of hidden files and folders and those of the system, as `folders.is_hidden` has it; no part of the
-        data set.
+      files: every file but the ignored and the others, sorted by folder and name.
+      left_out: paths of folders that belong to no class or split, with the reasons.
+      ignored: paths of hidden files and folders and those of the system, as `folders.is_hidden` has it.
+      others: paths of the files that are no pictures, as `not_pictures` has it.
     """
 
     root: str
-    splits: list[str]
+    options: Options
+    splits: dict[str, str]
     classes: list[str]
     files: list[File]
+    left_out: list[tuple[str, str]]
     ignored: list[str]
+    others: list[str]
+
+    def counts(self, split: str | None = None) -> Counter[str]:
+        """The number of files that may be pictures of each class, of one split or of all."""
+        files = (file for file in self.files if not file.problem and split in (None, file.split))
+        return Counter(file.class_name for file in files)
 
 
-def find(root: str) -> Layout:
+def arguments(parameters: Mapping[str, Any]) -> tuple[str, Options]:
+    """Those of `find`, from a step's parameters."""
+    return parameters["data"], Options(parameters["layout"], bool(parameters["follow_links"]))
+
+
+def find(root: str, options: Options = AS_FOUND) -> Layout:
     """Finds the pictures' files.
 
-    Split folders may have any case and are called train or training_set; eval, val, valid or validation; test
-    or test_set. Files count at any depth of a class folder; hidden files and folders, and those of the system,
-    are ignored at any depth. Links are followed as long as they stay inside the root.
+    `split_names` says which folders are named as splits, and `reading` which of them are. Files count at any depth of a
+    class folder; hidden files and folders, and those of the system, are ignored at any depth. A folder in which there
+    is nothing else is left out.
 
     Args:
       root: the data folder.
+      options: how to read it.
 
     Raises:
-      UserError: the folder is missing or unreadable, or its layout is not one of the two.
+      UserError: the folder is missing or unreadable, or its layout is none that is known, or could be two.
     """
     root = folders.check(root, "data folder", expected="a folder of class folders")
-    split_folders = _split_folders(root)
-    classes = {split: _classes(root, folder) for split, folder in split_folders.items()}
-    _check_classes(root, classes)
-    files = [
-        file
-        for split, folder in split_folders.items()
-        for file in [*_loose_files(root, folder, split), *_class_files(root, folder, split, classes[split])]
-    ]
-    if "" not in split_folders.values():
-        files = [*_loose_files(root, "", TRAIN), *files]
-    ignored = [file.path for file in files if file.problem == folders.HIDDEN]
-    files = [file for file in files if file.problem != folders.HIDDEN]
-    _check_train_files(root, classes[TRAIN], files)
-    return Layout(root, list(split_folders), classes[TRAIN], files, ignored)
+    splits, left_out = reading.read(root, options)
+    classes = {split: _classes(root, folder, options) for split, folder in splits.items()}
+    if not classes[TRAIN]:
+        expected = f"{os.path.join(root, '<class>', '<picture>')} or {os.path.join(root, 'train', '<class>')}"
+        raise UserError(f"no class folder in {root!r}; expected {expected}")
+    listed = [*_loose_files(root, splits.values()), *_class_files(root, splits, classes, options)]
+    ignored = [file.path for file in listed if file.problem == folders.HIDDEN]
+    others = [file.path for file in listed if file.problem == _NO_PICTURE]
+    files = [file for file in listed if file.problem not in (folders.HIDDEN, _NO_PICTURE)]
+    left_out += _empty_classes(splits, classes, files)
+    left_out += _hidden_classes(root, splits, ignored)
+    trained = sorted({file.class_name for file in files if file.split == TRAIN} - {""})
+    _check_classes(root, trained, files, left_out)
+    splits = {split: folder for split, folder in splits.items() if any(file.split == split for file in files)}
+    ignored = sorted(set(ignored).difference(path for path, _ in left_out))
+    return Layout(root, options, splits, trained, files, left_out, ignored, others)
 
 
 def check_tested(layout: Layout, class_names: Iterable[str], setting: str) -> None:
@@ -124,94 +140,105 @@ def check_unchanged(layout: Layout) -> None:
       UserError: the folder is gone, as when a drive is unplugged, or holds other files by now.
     """
     try:
-        now = find(layout.root)
+        now = find(layout.root, layout.options)
     except UserError as error:
         raise UserError(f"the data folder disappeared while it was read: {error}") from error
     if now.files != layout.files:
         raise UserError(f"data folder {layout.root!r} changed while it was read; run again when nothing changes it")
 
 
-def _split_folders(root: str) -> dict[str, str]:
-    """The folder of each split, relative to the root: the root itself where there are no split folders."""
-    found: dict[str, str] = {}
-    others = []
-    for folder in _folders(root):
-        split = _SPLIT_OF.get(folder.lower())
-        if split is None:
-            others.append(folder)
-        elif split in found:
-            raise UserError(f"{root!r} holds two {split} folders, {found[split]!r} and {folder!r}; keep one")
-        else:
-            found[split] = folder
-    if not found:
-        return {TRAIN: ""}
-    if others:
-        raise UserError(
-            f"{root!r} holds the split folder {next(iter(found.values()))!r} and the folder {others[0]!r}; "
-            f"expected split folders or class folders, not a mix"
-        )
-    if TRAIN not in found:
-        raise UserError(f"{root!r} holds {sorted(found.values())} and no train folder")
-    return {split: found[split] for split in (TRAIN, EVAL, TEST) if split in found}
-
-
-def _classes(root: str, folder: str) -> list[str]:
-    classes = _folders(os.path.join(root, folder))
+def _classes(root: str, folder: str, options: Options) -> list[str]:
+    """The names of a split's class folders."""
+    where = os.path.join(root, folder)
+    classes = [entry.name for entry in folders.entries(where) if _is_shown_folder(entry)]
     for name in classes:
+        path = os.path.join(where, name)
         if not folders.is_utf8(name):
-            raise UserError(f"class folder {os.path.join(root, folder, name)!r}: the name is not valid UTF-8")
-        if folders.leads_out(os.path.join(root, folder, name), root):
-            raise UserError(f"class folder {os.path.join(root, folder, name)!r} is a link that leaves {root!r}")
+            raise UserError(f"class folder {path!r}: the name is not valid UTF-8")
+        if not options.follow_links and folders.leads_out(path, root):
+            raise UserError(
+                f"class folder {path!r} is a link that leaves {root!r}; ingest.follow_links: true follows it"
+            )
     return classes
 
 
-def _check_classes(root: str, classes: dict[str, list[str]]) -> None:
-    expected = f"expected {os.path.join(root, '<class>', '<picture>')} or {os.path.join(root, 'train', '<class>')}"
+def _is_shown_folder(entry: os.DirEntry[str]) -> bool:
+    return folders.is_dir(entry) and not folders.is_hidden(entry.name)
+
+
+def _spelled(root: str, classes: dict[str, list[str]]) -> dict[str, str]:
+    """How train, or else the first split, spells each class. Cat and cat in one folder are a slip, not two classes."""
+    spelled: dict[str, str] = {}
+    for names in classes.values():
+        seen: dict[str, str] = {}
+        for name in names:
+            other = seen.setdefault(alike(name), name)
+            if other != name:
+                raise UserError(
+                    f"{root!r}: the class folders {other!r} and {name!r} differ only by case or accent form"
+                )
+        spelled = {**seen, **spelled}
+    return spelled
+
+
+def _check_classes(root: str, trained: list[str], files: list[File], left_out: list[tuple[str, str]]) -> None:
+    known = set(trained)
+    for file in files:
+        if file.split != TRAIN and file.class_name not in known:
+            raise UserError(f"{root!r}: the {file.split} folder holds the class {file.class_name!r}, which train lacks")
+    if len(trained) < 2:
+        single = f"a single class, {trained[0]!r}" if trained else "no class with a file"
+        unused = f" ({left_out[0][0]!r}: {left_out[0][1]})" if left_out else ""
+        raise UserError(f"{root!r} holds {single}{unused}; a classifier needs two or more")
+    usable = {file.class_name for file in files if file.split == TRAIN and not file.problem}
+    for name in trained:
+        if name not in usable:
+            problems = Counter(file.problem for file in files if (file.split, file.class_name) == (TRAIN, name))
+            problem, count = problems.most_common(1)[0]
+            raise UserError(f"{root!r}: the class {name!r} has no file to train on: {count} x {problem}")
+
+
+def _empty_classes(
+    splits: dict[str, str], classes: dict[str, list[str]], files: list[File]
+) -> Iterator[tuple[str, str]]:
+    filled = {(file.split, alike(file.class_name)) for file in files}
     for split, names in classes.items():
-        if not names:
-            where = f"the {split} folder of {root!r}" if len(classes) > 1 else repr(root)
-            raise UserError(f"no class folder in {where}; {expected}")
-    if len(classes[TRAIN]) == 1:
-        raise UserError(f"{root!r} holds a single class, {classes[TRAIN][0]!r}; a classifier needs two or more")
-    _check_spelling(root, sorted({name for names in classes.values() for name in names}))
+        for name in names:
+            if (split, alike(name)) not in filled:
+                yield os.path.join(splits[split], name), "no file to use is in it"
+
+
+def _hidden_classes(root: str, splits: dict[str, str], ignored: list[str]) -> Iterator[tuple[str, str]]:
+    """Folders of pictures with a dot where the class folders are, such as a class ".net"."""
+    for path in ignored:
+        folder, name = os.path.split(path)
+        where = os.path.join(root, path)
+        may_be = folder in splits.values() and name.startswith(".") and name not in _OF_TOOLS and os.path.isdir(where)
+        if may_be and any(entry.name.lower().endswith(_PICTURES) for entry in folders.entries(where)):
+            yield path, "hidden, as its name begins with a dot; rename it if it is a class"
+
+
+def _loose_files(root: str, splits: Iterable[str]) -> Iterator[File]:
+    """Files beside class and split folders, and in the folders that hold those."""
+    passed = {path for folder in splits for path in (folder, *folders.above(folder))}
+    for folder in sorted(passed):
+        for entry in folders.entries(os.path.join(root, folder)):
+            path = os.path.join(folder, entry.name)
+            if folders.is_hidden(entry.name):
+                yield File(path, TRAIN, "", folders.HIDDEN)
+            elif folders.is_file(entry) and not_pictures.is_one(entry.path):
+                yield File(path, TRAIN, "", _NO_PICTURE)
+            elif not folders.is_dir(entry):
+                yield File(path, TRAIN, "", "not in a class folder")
+
+
+def _class_files(root: str, splits: dict[str, str], classes: dict[str, list[str]], options: Options) -> Iterator[File]:
+    spelled = _spelled(root, classes)
     for split, names in classes.items():
-        extra = sorted(set(names) - set(classes[TRAIN]))
-        if extra:
-            raise UserError(f"{root!r}: the {split} folder holds the class {extra[0]!r}, which train lacks")
-
-
-def _check_spelling(root: str, names: list[str]) -> None:
-    """Two spellings of one name, such as Cat and cat, are a slip and not two classes."""
-    seen: dict[str, str] = {}
-    for name in names:
-        other = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
-        if other != name:
-            raise UserError(f"{root!r}: the class folders {other!r} and {name!r} differ only by case or accent form")
-
-
-def _check_train_files(root: str, classes: list[str], files: list[File]) -> None:
-    filled = {file.class_name for file in files if file.split == TRAIN}
-    for name in classes:
-        if name not in filled:
-            raise UserError(f"{root!r}: the class {name!r} has no file to train on")
-
-
-def _folders(path: str) -> list[str]:
-    return [
-        entry.name for entry in folders.entries(path) if folders.is_dir(entry) and not folders.is_hidden(entry.name)
-    ]
-
-
-def _loose_files(root: str, folder: str, split: str) -> Iterator[File]:
-    for entry in folders.entries(os.path.join(root, folder)):
-        path = os.path.join(folder, entry.name)
-        if folders.is_hidden(entry.name):
-            yield File(path, split, "", folders.HIDDEN)
-        elif not folders.is_dir(entry):
-            yield File(path, split, "", "not in a class folder")
-
-
-def _class_files(root: str, folder: str, split: str, classes: list[str]) -> Iterator[File]:
-    for name in classes:
-        for path, problem in folders.walk(root, os.path.join(folder, name)):
-            yield File(path, split, name, problem)
+        for name in names:
+            for path, problem in folders.walk(root, os.path.join(splits[split], name), options.follow_links):
+                if problem == folders.LEAVES:
+                    problem = _LEAVES
+                elif not problem and not_pictures.is_one(os.path.join(root, path)):
+                    problem = _NO_PICTURE
+                yield File(path, split, spelled[alike(name)], problem)

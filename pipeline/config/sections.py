@@ -65,6 +65,8 @@ class IngestConfig(_Section):
     test_fraction: HeldOutFraction = 0.15  # of the training pictures, where no test folder exists
     max_quarantined_fraction: Proportion = 0.05  # largest part of the files that may be unusable
     max_pixels: Annotated[int, Field(ge=1024)] = 50_000_000  # a picture with more, height times width, is quarantined
+    layout: Literal["auto", "classes", "splits"] = "auto"  # what folders are that could be either; auto: stop there
+    follow_links: bool = False  # whether links are followed that leave the data folder
 
     @model_validator(mode="after")
     def _leaves_enough_to_train_on(self) -> "IngestConfig":

@@ -57,7 +57,15 @@ def test_the_first_run_publishes_a_model_that_answers(published: Workplace) -> N
     assert published.executed() == [name for name in all_steps() if name != "LatestBlessedModel"]
     assert summary["blessed"] is True
     assert summary["classes"] == ["apple", "berry"]
-    assert summary["files"] == {"found": 70, "used": 70, "duplicate": 0, "quarantined": 0, "leakage": 0}
+    assert summary["files"] == {
+        "found": 70,
+        "used": 70,
+        "duplicate": 0,
+        "quarantined": 0,
+        "leakage": 0,
+        "not_pictures": 0,
+        "hidden": 0,
+    }
     assert set(summary["metrics"]) == {"train", "eval", "test"}
     check, by_server = summary["gate"]
     value = summary["metrics"]["test"]["accuracy"]
@@ -416,6 +424,27 @@ def test_a_class_that_the_gate_cannot_measure_is_told_before_tensorflow_is_loade
     assert (done.returncode, done.stdout) == (local_run.BAD_INPUT, "")
     assert done.stderr.startswith(f"error: gate.slices: {message.format(data=data)}")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_dry_run_shows_what_was_understood_and_trains_nothing(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    write_classes(data / "Training", {"apple": 3, "berry": 4})
+    write_classes(data / "Testing", {"apple": 2, "berry": 2}, seed=5000)
+    (data / "single_prediction").mkdir()
+    arguments = ["--data", str(data), "--output", str(tmp_path / "output"), "--dry-run"]
+    code = "import sys; from pipeline import local_run; sys.exit(local_run.main() or 9 * ('tensorflow' in sys.modules))"
+    command = [sys.executable, "-c", code, *arguments, "--set", "backbone.weights=random"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (local_run.DONE, "")
+    assert done.stdout.splitlines() == [
+        f"pictures   {data}",
+        "train      7 files in Training",
+        "eval       15% of train, cut by hash",
+        "test       4 files in Testing",
+        "classes    2: apple (5), berry (6)",
+        "left out   single_prediction: neither a split nor a class",
+    ]
+    assert not (tmp_path / "output/pipeline").exists()
 
 
 def test_a_single_class_is_told_before_tensorflow_is_loaded(tmp_path: Path) -> None:

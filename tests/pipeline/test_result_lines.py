@@ -7,7 +7,7 @@ import pytest
 
 from common.examples import FileCounts
 from components.image_example_gen import layout
-from pipeline.config import BackboneConfig, Config, TrainerConfig
+from pipeline.config import BackboneConfig, Config, IngestConfig, TrainerConfig
 from pipeline.local_run import _show, _show_stage_2
 from pipeline.local_steps import show_data, show_size, show_unused
 from pipeline.screen import Screen
@@ -22,7 +22,7 @@ def _lines(capfd: pytest.CaptureFixture[str], start: str, leakage: int = 0, **ch
         metrics={},
         gate=[],
         baseline_note="",
-        files=FileCounts(found=9, used=9, duplicate=0, quarantined=0, leakage=leakage),
+        files=FileCounts(found=9, used=9, duplicate=0, quarantined=0, leakage=leakage, not_pictures=0, hidden=0),
         steps=[],
         classes=[],
         stage_1="converged",
@@ -37,24 +37,40 @@ def _lines(capfd: pytest.CaptureFixture[str], start: str, leakage: int = 0, **ch
     return [line for line in capfd.readouterr().out.splitlines() if line.startswith(start)]
 
 
-def test_the_classes_and_what_is_ignored_are_told_at_the_start(
+def test_what_was_understood_of_the_data_is_told_at_the_start(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("a\x1b[2J/1.png", "b/1.png", ".net/1.png", "b/.DS_Store"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    names = ["Training/a\x1b[2J/1.png", "Training/b/1.png", "Training/.net/1.png", "Training/b/.DS_Store"]
+    for name in [*names, "Testing/b/2.png", "single/1.png", "Training/b/1.json"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).touch()
-    show_data(layout.find(str(tmp_path)), Screen())
-    for index in range(100):
-        (tmp_path / f"c{index:02d}").mkdir()
-        (tmp_path / f"c{index:02d}" / "1.png").touch()
-    show_data(layout.find(str(tmp_path)), Screen())
+    show_data(layout.find(str(tmp_path)), IngestConfig(), Screen())
     assert capfd.readouterr().out.splitlines() == [
         f"pictures   {tmp_path}",
-        r"classes    2: a\u001b[2J, b",
-        "ignored    .net, b/.DS_Store: hidden, or files of the system",
+        "train      2 files in Training",
+        "eval       15% of train, cut by hash",
+        "test       1 file in Testing",
+        r"classes    2: a\u001b[2J (1), b (2)",
+        r"missing    test has no file of a\u001b[2J",
+        "left out   single: neither a split nor a class",
+        "left out   Training/.net: hidden, as its name begins with a dot; rename it if it is a class",
+        "left out   1 file that is not a picture: Training/b/1.json",
+        "left out   1 hidden or of the system: Training/b/.DS_Store",
+    ]
+
+
+def test_twenty_classes_are_shown_and_the_others_counted(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for index in range(30):
+        (tmp_path / f"c{index:02d}").mkdir()
+        (tmp_path / f"c{index:02d}" / "1.png").touch()
+    show_data(layout.find(str(tmp_path)), IngestConfig(test_fraction=0.2), Screen())
+    shown = ", ".join(f"c{index:02d} (1)" for index in range(20))
+    assert capfd.readouterr().out.splitlines() == [
         f"pictures   {tmp_path}",
-        r"classes    102: a\u001b[2J, b, c00, c01, c02 and 97 more",
-        "ignored    .net, b/.DS_Store: hidden, or files of the system",
+        "train      30 files in the folder",
+        "eval       15% of train, cut by hash",
+        "test       20% of train, cut by hash",
+        f"classes    30: {shown} and 10 more",
     ]
 
 

@@ -29,6 +29,8 @@ class _Pipeline:
             test_fraction=0.2,
             max_quarantined_fraction=0.5,
             max_pixels=10_000,
+            layout="auto",
+            follow_links=False,
         )
         LocalDagRunner().run(
             pipeline.Pipeline(
@@ -68,7 +70,7 @@ def test_a_user_error_reaches_the_caller_as_such(example_gen: _Pipeline):
         example_gen.run(eval_fraction=0.0)
     for path in (example_gen.root / "b").iterdir():
         path.unlink()
-    with pytest.raises(UserError, match="the class 'b' has no file to train on"):
+    with pytest.raises(UserError, match="holds a single class, 'a'"):
         example_gen.run()
 
 

@@ -6,6 +6,9 @@ import pytest
 
 from common.errors import UserError
 from components.image_example_gen.layout import File, Layout, check_tested, check_unchanged, find
+from components.image_example_gen.reading import Options
+
+_FOLLOWED = "ingest.follow_links: true follows it"
 
 
 def _fill(root: Path, *paths: str) -> Path:
@@ -23,7 +26,8 @@ def test_class_folders_alone_are_the_train_split(tmp_path: Path):
     _fill(tmp_path, "b/2.png", "b/10.png", "a/deep/er/1.png", "C/1.png")
     assert find(str(tmp_path)) == Layout(
         root=str(tmp_path),
-        splits=["train"],
+        options=Options(),
+        splits={"train": ""},
         classes=["C", "a", "b"],
         files=[
             File("C/1.png", "train", "C"),
@@ -31,7 +35,9 @@ def test_class_folders_alone_are_the_train_split(tmp_path: Path):
             File("b/10.png", "train", "b"),
             File("b/2.png", "train", "b"),
         ],
+        left_out=[],
         ignored=[],
+        others=[],
     )
 
 
@@ -43,13 +49,15 @@ def test_class_folders_alone_are_the_train_split(tmp_path: Path):
         (["Train", "VAL"], ["train", "eval"]),
         (["train", "valid", "test"], ["train", "eval", "test"]),
         (["train", "validation"], ["train", "eval"]),
+        (["Training", "Testing"], ["train", "test"]),
+        (["train_images", "dev_images", "holdout_images"], ["train", "eval", "test"]),
         (["test", "eval", "train"], ["train", "eval", "test"]),
     ],
 )
 def test_split_folders_go_by_their_usual_names(tmp_path: Path, folders: list[str], splits: list[str]):
     _fill(tmp_path, *(f"{folder}/{name}/1.png" for folder in folders for name in "ab"))
     layout = find(str(tmp_path))
-    assert layout.splits == splits
+    assert list(layout.splits) == splits
     assert layout.classes == ["a", "b"]
     assert {file.split for file in layout.files} == set(splits)
     assert len(layout.files) == 2 * len(splits)
@@ -77,10 +85,20 @@ def test_hidden_and_system_files_are_left_out_at_any_depth_and_told(tmp_path: Pa
     assert layout.ignored == ignored
 
 
-def test_a_class_of_hidden_files_alone_has_no_file_to_train_on(tmp_path: Path):
-    _fill(tmp_path, "a/1.png", "b/.DS_Store", "b/Thumbs.db")
-    with pytest.raises(UserError, match="the class 'b' has no file to train on"):
-        find(str(tmp_path))
+def test_a_class_folder_with_a_dot_is_told(tmp_path: Path):
+    _fill(tmp_path, ".net/1.png", ".git/HEAD", ".ipynb_checkpoints/1.png", "java/1.png", "rust/1.png", "rust/.x/1.png")
+    layout = find(str(tmp_path))
+    assert layout.classes == ["java", "rust"]
+    assert layout.left_out == [(".net", "hidden, as its name begins with a dot; rename it if it is a class")]
+    assert layout.ignored == [".git", ".ipynb_checkpoints", "rust/.x"]
+
+
+def test_class_folders_without_a_file_to_use_are_left_out(tmp_path: Path):
+    _fill(tmp_path, "a/1.png", "b/.DS_Store", "b/Thumbs.db", "c/1.png", "d/list.txt")
+    (tmp_path / "e").mkdir()
+    layout = find(str(tmp_path))
+    assert layout.classes == ["a", "c"]
+    assert layout.left_out == [(name, "no file to use is in it") for name in "bde"]
 
 
 def test_a_hidden_file_that_comes_or_goes_is_no_change(tmp_path: Path):
@@ -98,16 +116,17 @@ def test_hidden_folders_are_no_classes_and_loose_files_are_told(tmp_path: Path):
         ".git/HEAD",
         "train/.cache/1.png",
         "README.md",
+        "loose.png",
         "train/list.txt",
+        "train/loose",
         "train/a/1.png",
         "train/b/1.png",
     )
     layout = find(str(tmp_path))
     assert layout.classes == ["a", "b"]
-    assert _problems(layout) == {
-        "README.md": "not in a class folder",
-        "train/list.txt": "not in a class folder",
-    }
+    assert _problems(layout) == {"loose.png": "not in a class folder", "train/loose": "not in a class folder"}
+    assert layout.others == ["README.md", "train/list.txt"]
+    assert layout.ignored == [".git", "train/.cache"]
     assert len(layout.files) == 4
 
 
@@ -131,9 +150,52 @@ def test_links_are_followed_inside_the_data_folder_alone(tmp_path: Path):
     assert _problems(layout) == {
         "a/broken.png": "a broken link",
         "a/loop": "a link to a folder that is read anyway",
-        "a/outside": "a link that leaves the folder of pictures",
-        "a/outside.png": "a link that leaves the folder of pictures",
+        "a/outside": f"a link that leaves the folder of pictures; {_FOLLOWED}",
+        "a/outside.png": f"a link that leaves the folder of pictures; {_FOLLOWED}",
     }
+
+
+def test_links_out_of_the_data_folder_are_followed_if_asked(tmp_path: Path):
+    root = _fill(tmp_path / "data", "a/1.png", "b/1.png")
+    _fill(tmp_path, "store/c/1.png", "store/c/more/2.png", "store/3.png")
+    (root / "a/3.png").symlink_to(tmp_path / "store/3.png")
+    (root / "b/all").symlink_to(tmp_path)  # holds the data folder itself
+    (root / "b/store").symlink_to("../../store")
+    (root / "c").symlink_to(tmp_path / "store/c")
+    (tmp_path / "store/c/back").symlink_to(root / "a")
+    (tmp_path / "store/c/round").symlink_to("..")
+    layout = find(str(root), Options(follow_links=True))
+    assert layout.classes == ["a", "b", "c"]
+    assert [file.path for file in layout.files if not file.problem] == [
+        "a/1.png",
+        "a/3.png",
+        "b/1.png",
+        "b/store/3.png",
+        "b/store/c/1.png",
+        "b/store/c/back/1.png",
+        "b/store/c/back/3.png",
+        "b/store/c/more/2.png",
+        "c/1.png",
+        "c/back/1.png",
+        "c/back/3.png",
+        "c/more/2.png",
+        "c/round/3.png",
+        "c/round/c/1.png",
+        "c/round/c/more/2.png",
+    ]
+    assert set(_problems(layout).values()) == {"a link to a folder that is read anyway"}
+
+
+def test_a_class_of_links_that_are_not_followed_is_told_with_the_key(tmp_path: Path):
+    root = _fill(tmp_path / "data", "a/1.png", "b/list.txt")
+    _fill(tmp_path, "store/1.png")
+    for index in range(3):
+        (root / f"b/{index}.png").symlink_to(tmp_path / "store/1.png")
+    with pytest.raises(UserError) as error:
+        find(str(root))
+    assert str(error.value) == (
+        f"'{root}': the class 'b' has no file to train on: 3 x a link that leaves the folder of pictures; {_FOLLOWED}"
+    )
 
 
 def test_links_that_lead_nowhere_or_round_in_circles_are_told(tmp_path: Path):
@@ -145,7 +207,7 @@ def test_links_that_lead_nowhere_or_round_in_circles_are_told(tmp_path: Path):
     (root / "train/a/root").symlink_to(root)
     (root / "train/b/split").symlink_to("..")
     layout = find(str(root))
-    assert layout.splits == ["train"]
+    assert layout.splits == {"train": "train"}
     assert _problems(layout) == {
         "itself": "not in a class folder",
         "train/a/long": "a broken link",
@@ -223,17 +285,20 @@ def test_hostile_file_names_are_files_like_others(tmp_path: Path):
         (["a/1.png"], "'{root}' holds a single class, 'a'; a classifier needs two or more"),
         (["test/a/1.png", "test/b/1.png"], "'{root}' holds ['test'] and no train folder"),
         (
-            ["train/a/1.png", "train/b/1.png", "test/1.png"],
-            "no class folder in the test folder of '{root}'; expected {root}/<class>/<picture> or {root}/train/<class>",
+            ["train/1.png", "test/1.png"],
+            "no class folder in the train folder of '{root}'; expected {root}/train/<class>/<picture>",
+        ),
+        (
+            ["train/a/1.png", "train/b/notes.txt"],
+            "'{root}' holds a single class, 'a' ('train/b': no file to use is in it); a classifier needs two or more",
+        ),
+        (
+            ["a/notes.txt", "b/.x"],
+            "'{root}' holds no class with a file ('a': no file to use is in it); a classifier needs two or more",
         ),
         (
             ["train/a/1.png", "train/b/1.png", "val/c/1.png"],
             "'{root}': the eval folder holds the class 'c', which train lacks",
-        ),
-        (
-            ["train/a/1.png", "train/b/1.png", "c/1.png"],
-            "'{root}' holds the split folder 'train' and the folder 'c'; "
-            "expected split folders or class folders, not a mix",
         ),
         (
             ["train/a/1.png", "val/a/1.png", "validation/a/1.png"],
@@ -244,7 +309,7 @@ def test_hostile_file_names_are_files_like_others(tmp_path: Path):
             "'{root}': the class folders 'Cat' and 'cat' differ only by case or accent form",
         ),
         (
-            ["train/\u00e9/1.png", "train/b/1.png", "test/e\u0301/1.png"],
+            ["train/\u00e9/1.png", "train/e\u0301/1.png", "test/e\u0301/1.png"],
             "'{root}': the class folders 'e\u0301' and '\u00e9' differ only by case or accent form",
         ),
         (["a/1.png", "b\udcff/1.png"], "class folder '{root}/b\\udcff': the name is not valid UTF-8"),
@@ -265,7 +330,10 @@ def test_a_missing_folder_a_file_and_an_empty_class_are_told(tmp_path: Path):
     for root, message in [
         (missing, f"data folder {str(missing)!r} does not exist"),
         (file, f"data folder '{file}' is a file; expected a folder of class folders"),
-        (classes, f"'{classes}': the class 'b' has no file to train on"),
+        (
+            classes,
+            f"'{classes}' holds a single class, 'a' ('b': no file to use is in it); a classifier needs two or more",
+        ),
     ]:
         with pytest.raises(UserError) as error:
             find(str(root))
@@ -278,7 +346,7 @@ def test_a_class_folder_that_is_a_link_elsewhere_is_told(tmp_path: Path):
     (root / "b").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UserError) as error:
         find(str(root))
-    assert str(error.value) == f"class folder '{root}/b' is a link that leaves '{root}'"
+    assert str(error.value) == f"class folder '{root}/b' is a link that leaves '{root}'; {_FOLLOWED}"
 
 
 def test_a_class_to_be_measured_must_be_there_and_tested(tmp_path: Path):
