@@ -57,7 +57,7 @@ def _start(options: argparse.Namespace) -> int:
     output = Path(config.output).resolve()
     with local_steps.open_output(config, output, (_TUNED, _PAGE)) as data:
         screen = Screen()
-        local_steps.show_data(data, screen)
+        local_steps.show_data(data, config.ingest, screen)
         local_steps.show_size(config.backbone, screen)
         local_steps.show_unused(config.trainer, screen)
         with local_steps.logged(output, screen):

@@ -435,7 +435,7 @@ def test_a_dry_run_shows_what_was_understood_and_trains_nothing(tmp_path: Path) 
     code = "import sys; from pipeline import local_run; sys.exit(local_run.main() or 9 * ('tensorflow' in sys.modules))"
     command = [sys.executable, "-c", code, *arguments, "--set", "backbone.weights=random"]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (local_run.DONE, "")
+    assert (done.returncode, done.stderr) == (local_run.PUBLISHED, "")
     assert done.stdout.splitlines() == [
         f"pictures   {data}",
         "train      7 files in Training",
