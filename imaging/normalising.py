@@ -12,7 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from PIL import Image
 
-from imaging import likeness, opening, samples
+from imaging import colours, likeness, opening, samples
 from imaging.opening import Refused as Refused
 
 _GREY_MODES = ("1", "L", "LA")
@@ -75,7 +75,8 @@ def normalise(data: bytes, max_pixels: int) -> bytes:
 
     An upright 8-bit RGB or grey JPEG or PNG comes back as it is. All else becomes a PNG of its first frame:
     turned upright as its EXIF data say, transparency put on white, CMYK and palettes as RGB, more than 8 bits
-    a sample as `imaging.samples` says. Colour profiles are ignored, as TensorFlow ignores them.
+    a sample as `imaging.samples` says, colours converted to sRGB where a profile says that they are others. A JPEG
+    whose colours are converted stays a JPEG, of quality 95: as PNG, it would have four to six times the bytes.
 
     Args:
       data: a file's bytes.
@@ -85,7 +86,9 @@ def normalise(data: bytes, max_pixels: int) -> bytes:
       Refused: the bytes are no picture, or not a whole one, or too large.
     """
     image, as_stored = _decode(data, max_pixels)
-    return data if as_stored else _png(image)
+    if as_stored:
+        return data
+    return _jpeg(image) if image.format == "JPEG" else _png(image)
 
 
 def encode(image: Image.Image) -> bytes:
@@ -124,9 +127,13 @@ def _decode(data: bytes, max_pixels: int) -> tuple[Image.Image, bool]:
     try:
         image = samples.decode(data, max_pixels)
         is_upright = _orientation(image) not in _UPRIGHT
-        if is_upright and _is_plain(image, data) and _tensorflow_agrees(image, data):
+        is_srgb = colours.is_srgb(image)
+        if is_upright and is_srgb and _is_plain(image, data) and _tensorflow_agrees(image, data):
             return image, True
-        return _upright(image), False
+        upright = _upright(image)
+        if image.format == "JPEG" and not is_srgb:
+            upright.format = "JPEG"
+        return upright, False
     except Exception as error:
         raise opening.refusal(error) from error
 
@@ -134,7 +141,7 @@ def _decode(data: bytes, max_pixels: int) -> tuple[Image.Image, bool]:
 def _upright(image: Image.Image) -> Image.Image:
     """A copy, RGB or grey."""
     turn = _UPRIGHT.get(_orientation(image))
-    image = _flatten(image)
+    image = _flatten(colours.to_srgb(image))
     return image if turn is None else image.transpose(turn)
 
 
@@ -185,6 +192,13 @@ def _flatten(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert(mode)
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    image.info = {}
+    encoded = io.BytesIO()
+    image.save(encoded, "JPEG", quality=95)
+    return encoded.getvalue()
 
 
 def _png(image: Image.Image) -> bytes:
