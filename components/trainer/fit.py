@@ -70,6 +70,7 @@ class Run:
         family: str,
         epochs: int,
         learning_rate: float,
+        scale_loss: bool = False,
     ) -> None:
         """Trains a model and leaves it with the weights of its best epoch by validation loss.
 
@@ -82,6 +83,7 @@ class Run:
           family: which of them.
           epochs: most epochs.
           learning_rate: Adam's, the highest where it changes.
+          scale_loss: whether the loss is scaled so that gradients in float16 do not vanish.
         """
         model = _uncompiled(model)
         history: Rows = []
@@ -89,7 +91,8 @@ class Run:
         progress.start(epochs * steps, f"steps of stage {stage}")
         with self._strategy.scope():
             rate = cosine(learning_rate, epochs * steps) if self._schedule == "cosine" else learning_rate
-            self._compile(model, keras.optimizers.Adam(rate))
+            optimizer = keras.optimizers.Adam(rate)
+            self._compile(model, keras.optimizers.LossScaleOptimizer(optimizer) if scale_loss else optimizer)
             stopping = keras.callbacks.EarlyStopping(patience=self._patience, restore_best_weights=True)
             checkpoint = Checkpoint(os.path.join(self._work, f"stage_{stage}.npz"), model, stopping, history)
             progress.advance(checkpoint.epochs * steps)

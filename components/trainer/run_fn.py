@@ -15,6 +15,7 @@ from components.trainer.batches import Features
 from modeling import backbones, devices, features, signatures, weights
 from modeling.head import build_head, on_feature_maps
 from modeling.model_assets import ModelAssets
+from modeling.precision import computed_in, resolve_for_training
 from modeling.training_results import CONVERGED, EPOCHS, KEPT, TOO_MANY, UNDONE, TrainingResults
 
 
@@ -31,6 +32,7 @@ class Settings(NamedTuple):
       fine_tune_epochs: most epochs of stage 2.
       fine_tune_learning_rate: Adam's, in stage 2.
       schedule: "constant" or "cosine", of Adam's learning rates.
+      precision: arithmetic of the backbone's layers in stage 2, as `modeling.precision` resolves it.
       batch_size: pictures in a batch.
       dropout: fraction of a bottleneck's values that training drops.
       early_stopping_patience: epochs without a better validation loss after which a stage ends.
@@ -49,6 +51,7 @@ class Settings(NamedTuple):
     fine_tune_epochs: int
     fine_tune_learning_rate: float
     schedule: str
+    precision: str
     batch_size: int
     dropout: float
     early_stopping_patience: int
@@ -74,6 +77,7 @@ def run_fn(fn_args: FnArgs) -> None:
     directory = os.path.dirname(os.path.dirname(fn_args.train_files[0]))
     names = labels.read_labels(directory)
     data = read_features(directory, settings)
+    settings = settings._replace(precision=resolve_for_training(settings.precision))
     depends = {"features": data.info.identity, "code": fingerprint.of_code(__name__), "devices": data.devices}
     identity = unfinished.identity({}, {**depends, **settings._asdict()})
     work = unfinished.make_folder(fn_args.model_run_dir, identity)
@@ -162,7 +166,7 @@ def train(
     if suffix is None:
         return Trained(head, None, results)
     tuned = on_feature_maps(suffix, head, "fine_tuned")
-    results = _stage_2(run, data, tuned, settings, results)
+    results = _stage_2(run, data, suffix, tuned, settings, results)
     return Trained(head, tuned if results.fine_tuning == KEPT else None, results)
 
 
@@ -205,11 +209,19 @@ def _stage_1(run: fit.Run, data: Features, head: keras.Model, settings: Settings
 
 
 def _stage_2(
-    run: fit.Run, data: Features, tuned: keras.Model, settings: Settings, before: TrainingResults
+    run: fit.Run,
+    data: Features,
+    suffix: keras.Model,
+    tuned: keras.Model,
+    settings: Settings,
+    before: TrainingResults,
 ) -> TrainingResults:
     """Fine-tunes; goes back to stage 1's weights, and results, where the validation loss rose."""
     kept = tuned.get_weights()
-    run.fit(2, tuned, data, features.ACTIVATIONS, settings.fine_tune_epochs, settings.fine_tune_learning_rate)
+    precision = resolve_for_training(settings.precision)
+    rate, scale = settings.fine_tune_learning_rate, precision == "float16"
+    with computed_in(precision, suffix):
+        run.fit(2, tuned, data, features.ACTIVATIONS, settings.fine_tune_epochs, rate, scale)
     after = run.evaluate(tuned, data, features.ACTIVATIONS)
     if after.eval["loss"] <= before.eval["loss"]:
         return before._replace(train=after.train, eval=after.eval, fine_tuning=KEPT)

@@ -107,6 +107,8 @@ class TrainerConfig(_Section):
     fine_tune_epochs: Epochs = 4
     fine_tune_learning_rate: LearningRate = 1e-5
     schedule: Literal["constant", "cosine"] = "constant"  # of Adam's learning rates; cosine: they rise, then fall to 0
+    # Of the backbone's layers in stage 2. auto: bfloat16 where the processor has it, else float16 where the GPU has it
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
     batch_size: BatchSize = 32  # pictures a step, in both stages
     dropout: Annotated[float, Field(ge=0, le=0.9)] = 0.1  # part of the features that the head drops while training
     early_stopping_patience: Annotated[int, Field(ge=1)] = 3  # epochs without a lower loss on the eval split

@@ -314,6 +314,25 @@ def test_another_setting_does_not_go_on_from_what_an_earlier_one_left(
     assert len(_history(other)) == 6
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_stage_2_in_another_precision_comes_to_nearly_the_same_model(
+    examples: Examples,
+    features: Examples,
+    transform_graph: TransformGraph,
+    tmp_path: Path,
+    model: Model,
+    precision: str,
+) -> None:
+    other = steps.train(features, transform_graph, tmp_path, precision=precision)
+    changed = [np.abs(a - b).max() for a, b in zip(_weights(other), _weights(model), strict=True)]
+    assert 0 < max(changed) < 2e-3
+    classifier = keras.models.load_model(f"{other.uri}/model.keras")
+    assert {layer.compute_dtype for layer in classifier.get_layer("vgg16").layers} == {"float32"}
+    images = steps.images(steps.read(examples, "test"))
+    served = steps.serving(other).signatures["serving_default"](image_bytes=tf.constant(images))["probabilities"]
+    np.testing.assert_allclose(served, _keras_probabilities(other, transform_graph, images), atol=1e-5)
+
+
 def test_class_weights_are_scikit_learns_balanced_ones() -> None:
     from sklearn.utils.class_weight import compute_class_weight
 
