@@ -112,7 +112,11 @@ def test_a_decoded_picture_is_taken_as_its_file_is(classifier: Classifier, tmp_p
         ("two\nlines.jpg", "two\\u000alines.jpg: cannot be read: No such file or directory"),
         (b"", "the picture: empty file"),
         (encode(make_pixels(0))[:200], "the picture: truncated or damaged"),
-        (Image.new("F", (40, 40)), "the picture: 32-bit samples, whose range is unknown"),
+        (
+            Image.new("F", (40, 40), 255),
+            "the picture: floating-point samples outside 0 to 1: which are black and which white is not stated; "
+            "rescale them to 8 or 16 bits",
+        ),
         (7, "the picture: got int, expected a path, bytes, a PIL image or an array"),
         (np.zeros((2, 40, 40, 3), np.uint8), "the picture: got uint8 [2, 40, 40, 3], expected uint8 [height, width],"),
         (np.zeros((40, 40, 3)), "the picture: got float64 [40, 40, 3], expected uint8 [height, width],"),

@@ -243,8 +243,10 @@ def test_pictures_are_known_by_their_bytes_and_not_by_their_names(tmp_path: Path
     (root / "b/page.png").write_text("<html></html>")
     examples = _run(root, tmp_path / "examples")
     assert _counts(examples)["used"] == 40 + len(broken.SOUND)
-    reason = "not a picture, or its header is broken"
-    assert _table(examples, "quarantine.csv")[1:] == [["b/page.png", reason], ["b/text.jpg", reason]]
+    assert _table(examples, "quarantine.csv")[1:] == [
+        ["b/page.png", "an HTML page in place of the file: the download failed, or asks for a login"],
+        ["b/text.jpg", "not a picture, or its header is broken"],
+    ]
 
 
 def test_held_out_pictures_that_look_like_training_pictures_are_listed(tmp_path: Path):
