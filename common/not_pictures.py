@@ -12,7 +12,8 @@ _NAMED_SO = re.compile(
     r"|ya?ml|zip)|copying|license|makefile|readme)",
     re.IGNORECASE | re.DOTALL,
 )
-_PICTURE_STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*")
+_PICTURE_STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"\0\0\1\0", b"P4\n", b"P5\n", b"P6\n")
+_AVIF = (b"ftypavif", b"ftypavis")
 
 
 def is_named_so(name: str) -> bool:
@@ -30,4 +31,5 @@ def is_one(path: str) -> bool:
     except OSError:
         return True
     is_bmp = start[:2] == b"BM" and start[6:10] == bytes(4)
-    return not (start.startswith(_PICTURE_STARTS) or is_bmp or (start[:4] == b"RIFF" and start[8:] == b"WEBP"))
+    is_webp = start[:4] == b"RIFF" and start[8:] == b"WEBP"
+    return not (start.startswith(_PICTURE_STARTS) or is_bmp or is_webp or start[4:] in _AVIF)
