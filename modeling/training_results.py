@@ -11,8 +11,8 @@ from typing import NamedTuple
 _FILE_NAME = "metrics.json"
 _TRIALS_FILE = "penalties.csv"
 
-# What became of stage 2: the model has its weights; it has stage 1's, as stage 2 did not lower the loss on eval; there
-# was no stage 2.
+# What became of stage 2: the model has its weights; it has stage 1's, as stage 2 did not lower the loss on eval by more
+# than chance; there was no stage 2.
 KEPT, UNDONE, OFF = "kept", "undone", "off"
 
 # How stage 1 trained: to convergence; for some epochs; for some epochs, as the features were too many to converge on.

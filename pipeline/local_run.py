@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 PUBLISHED = DONE
 
-_STAGE_2 = {KEPT: "kept", UNDONE: "undone: it did not lower the loss on eval, so the model is that of stage 1"}
+_STAGE_2 = {
+    KEPT: "kept",
+    UNDONE: "undone: it did not lower the loss on eval by more than chance, so the model is that of stage 1",
+}
 _WRITTEN = ("serving", "config.yaml", "run_summary.json", report.FILE_NAME)
 
 

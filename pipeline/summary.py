@@ -56,7 +56,8 @@ class Summary(NamedTuple):
       classes: class names by class id.
       stage_1: how it trained: "converged", "epochs", or "epochs, as there were too many features".
       penalty: L2 penalty of a head that converged; None otherwise.
-      fine_tuning: what became of stage 2: "kept", "undone" where it did not lower the loss on eval, or "off".
+      fine_tuning: what became of stage 2: "kept", "undone" where it did not lower the loss on eval by more than chance,
+        or "off".
       examples: folder of the examples, with quarantine.csv, duplicates.csv and leakage.csv.
       model: folder of the trained model.
       training: folder of history.csv and the TensorBoard logs.

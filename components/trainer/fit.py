@@ -1,11 +1,14 @@
 """One stage of training, and what it leaves: a history, TensorBoard logs and metrics."""
 
 import csv
+import math
 import os
 import time
 from collections.abc import Callable
 
 import keras
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from common import progress, unfinished
@@ -183,6 +186,21 @@ class _Recorder(keras.callbacks.Callback):
         )
 
 
+def losses(model: keras.Model, data: Features, family: str) -> npt.NDArray[np.float64]:
+    """Cross-entropy of each picture of the eval split, [pictures], always in the same order; without dropout."""
+    found = [
+        keras.losses.sparse_categorical_crossentropy(labels, model(values, training=False)).numpy()
+        for values, labels in data.in_order(EVAL, family)
+    ]
+    return np.concatenate(found).astype(np.float64)
+
+
+def is_lower(after: npt.NDArray[np.float64], before: npt.NDArray[np.float64]) -> bool:
+    """Whether losses of the same pictures are lower in the mean by more than their difference's standard error."""
+    gains = before - after
+    return bool(gains.mean() > gains.std() / math.sqrt(max(1, len(gains) - 1)))
+
+
 def cosine(highest: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
     """A learning rate that rises for a tenth of the steps and then falls to 0 along half a cosine.
 
@@ -190,8 +208,10 @@ def cosine(highest: float, steps: int) -> keras.optimizers.schedules.LearningRat
     (2017), "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", for the warm-up.
     """
     rising = max(1, steps // 10)
+    # A first step that changed nothing would be all of an epoch that has one.
+    first = highest / rising
     return keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, steps - rising), warmup_target=highest, warmup_steps=rising
+        first, max(1, steps - rising), warmup_target=highest, warmup_steps=rising
     )
 
 

@@ -216,14 +216,15 @@ def _stage_2(
     settings: Settings,
     before: TrainingResults,
 ) -> TrainingResults:
-    """Fine-tunes; goes back to stage 1's weights, and results, where the validation loss rose."""
+    """Fine-tunes; goes back to stage 1's weights, and results, unless the loss on eval fell by more than noise."""
     kept = tuned.get_weights()
+    losses = fit.losses(tuned, data, features.ACTIVATIONS)
     precision = resolve_for_training(settings.precision)
     rate, scale = settings.fine_tune_learning_rate, precision == "float16"
     with computed_in(precision, suffix):
         run.fit(2, tuned, data, features.ACTIVATIONS, settings.fine_tune_epochs, rate, scale)
-    after = run.evaluate(tuned, data, features.ACTIVATIONS)
-    if after.eval["loss"] <= before.eval["loss"]:
+    if fit.is_lower(fit.losses(tuned, data, features.ACTIVATIONS), losses):
+        after = run.evaluate(tuned, data, features.ACTIVATIONS)
         return before._replace(train=after.train, eval=after.eval, fine_tuning=KEPT)
     tuned.set_weights(kept)
     return before._replace(fine_tuning=UNDONE)

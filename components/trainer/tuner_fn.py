@@ -9,9 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import keras
 import keras_tuner
-import numpy as np
 import tensorflow as tf
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial, TrialStatus
@@ -20,9 +18,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
 from common import labels, progress
-from common.examples import EVAL
-from components.trainer import run_fn, trials
-from components.trainer.batches import Features
+from components.trainer import fit, run_fn, trials
 from components.trainer.run_fn import Settings
 from components.trainer.trials import HEAD, STAGE_2, Search
 from modeling import features
@@ -160,10 +156,14 @@ class _Tuner(BaseTuner):
         run = run_fn.start(data, self._classes, settings, work, work)
         trained = run_fn.train(run, data, self._classes, settings, backbone, at)
         tf.io.gfile.rmtree(work)
+        if trained.tuned:
+            losses = fit.losses(trained.tuned, data, features.ACTIVATIONS)
+        else:
+            losses = fit.losses(trained.head, data, features.BOTTLENECKS)
         return trials.Trial(
             number,
             values,
-            losses=_losses(trained, data),
+            losses=losses.tolist(),
             seconds=round(time.monotonic() - began, 3),
             **trained.results._asdict(),
         )
@@ -172,13 +172,3 @@ class _Tuner(BaseTuner):
 def _settled(values: Values) -> Values:
     """A solver comes without a penalty: lbfgs chooses it, adam has none."""
     return {**values, "penalty": None} if "solver" in values else values
-
-
-def _losses(trained: run_fn.Trained, data: Features) -> list[float]:
-    """Cross-entropy of each eval picture."""
-    model, family = (trained.tuned, features.ACTIVATIONS) if trained.tuned else (trained.head, features.BOTTLENECKS)
-    found: list[float] = []
-    for values, class_ids in data.in_order(EVAL, family):
-        probabilities = model(values, training=False)
-        found += keras.losses.sparse_categorical_crossentropy(class_ids, probabilities).numpy().tolist()
-    return [float(loss) for loss in np.asarray(found)]

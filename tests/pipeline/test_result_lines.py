@@ -147,7 +147,13 @@ def test_leakage_is_told_where_there_is_any(leakage: int, lines: list[str], capf
     [
         ("off", []),
         ("kept", ["stage 2    kept"]),
-        ("undone", ["stage 2    undone: it did not lower the loss on eval, so the model is that of stage 1"]),
+        (
+            "undone",
+            [
+                "stage 2    undone: it did not lower the loss on eval by more than chance, "
+                "so the model is that of stage 1"
+            ],
+        ),
     ],
 )
 def test_what_became_of_stage_2_is_told(fine_tuning: str, lines: list[str], capfd: pytest.CaptureFixture[str]) -> None:

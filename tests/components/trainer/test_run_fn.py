@@ -365,13 +365,24 @@ def test_more_bottlenecks_than_fit_in_memory_are_trained_on_in_epochs(
 
 def test_a_cosine_schedule_rises_to_the_learning_rate_and_falls_to_0() -> None:
     rates = [float(fit.cosine(1e-3, 200)(step)) for step in range(201)]
-    assert rates[0] == 0
+    assert rates[0] == pytest.approx(1e-3 / 20)
     assert rates[20] == pytest.approx(1e-3)
     assert rates[110] == pytest.approx(1e-3 / 2)
     assert rates[200] == pytest.approx(0, abs=1e-9)
     assert rates[:21] == sorted(rates[:21])
     assert rates[20:] == sorted(rates[20:], reverse=True)
-    assert float(fit.cosine(1e-3, 1)(1)) == pytest.approx(1e-3), "a single step"
+    assert float(fit.cosine(1e-3, 1)(0)) == pytest.approx(1e-3), "a single step"
+
+
+def test_a_loss_is_lower_if_it_fell_by_more_than_its_standard_error() -> None:
+    before, fall = np.array([0.1, 0.5, 2.0, 0.2]), np.array([0.3, -0.1, 0.5, 0.1])
+    error = fall.std(ddof=1) / 2
+    assert fit.is_lower(before - fall, before)
+    assert not fit.is_lower(before - fall + fall.mean() - 0.99 * error, before)
+    assert fit.is_lower(before - fall + fall.mean() - 1.01 * error, before)
+    assert not fit.is_lower(before, before)
+    assert not fit.is_lower(np.full(4, np.nan), before), "a stage whose weights became NaN"
+    assert fit.is_lower(np.array([0.1]), np.array([0.2])), "a single picture"
 
 
 def test_tensorboard_logs_are_left_for_stages_with_epochs(
