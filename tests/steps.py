@@ -61,7 +61,9 @@ _EXTRACTION = {
 }
 
 # A penalty that leaves stage 2 something to gain.
-_TRAINER = TrainerConfig(penalty=1.0, fine_tune_epochs=2, fine_tune_learning_rate=1e-4, batch_size=8)
+_TRAINER = TrainerConfig(
+    penalty=1.0, fine_tune_epochs=2, fine_tune_learning_rate=1e-4, schedule="constant", batch_size=8
+)
 TRAINING = run_fn.Settings(
     **_TRAINER.model_dump(exclude={"fine_tune_at"}), weights="random", max_pixels=10_000_000, seed=0
 )

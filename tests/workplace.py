@@ -14,7 +14,13 @@ REPOSITORY = Path(local_run.__file__).parent.parent
 SMALL = {
     "backbone": {"weights": "random", "image_size": 32},
     "features": {"precision": "float32"},
-    "trainer": {"penalty": 1.0, "fine_tune_epochs": 1, "fine_tune_learning_rate": 1e-4, "batch_size": 8},
+    "trainer": {
+        "penalty": 1.0,
+        "schedule": "constant",
+        "fine_tune_epochs": 1,
+        "fine_tune_learning_rate": 1e-4,
+        "batch_size": 8,
+    },
     "gate": {"min_accuracy": 0.6},
 }
 

@@ -105,8 +105,8 @@ class TrainerConfig(_Section):
     fine_tune: bool = True  # whether stage 2 follows
     fine_tune_at: Annotated[int, Field(ge=0)] | None = None  # first layer of stage 2; None: the backbone's own
     fine_tune_epochs: Epochs = 4
-    fine_tune_learning_rate: LearningRate = 1e-5
-    schedule: Literal["constant", "cosine"] = "constant"  # of Adam's learning rates; cosine: they rise, then fall to 0
+    fine_tune_learning_rate: LearningRate = 3e-5
+    schedule: Literal["constant", "cosine"] = "cosine"  # of Adam's learning rates; cosine: they rise, then fall to 0
     # Of the backbone's layers in stage 2. auto: bfloat16 where the processor has it, else float16 where the GPU has it
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
     batch_size: BatchSize = 32  # pictures a step, in both stages

@@ -60,6 +60,7 @@ def test_cats_and_dogs_is_the_articles_recipe() -> None:
     assert config.features.augmentation_views == config.trainer.epochs == 5
     assert config.trainer == TrainerConfig(
         solver="adam",
+        schedule="constant",
         batch_size=32,
         dropout=0.1,
         learning_rate=1e-3,

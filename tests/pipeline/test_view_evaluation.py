@@ -95,7 +95,9 @@ def evaluated(
     root = tmp_path_factory.mktemp("evaluated")
     data = write_classes(root / "data", dict(zip(CLASSES, (20, 30, 40), strict=True)), seed=5)
     examples = steps.ingest(data, root / "examples", test_fraction=0.5)
-    poor = steps.train(features, transform_graph, root / "poor", penalty=1e9, fine_tune=False)
+    poor = steps.train(
+        features, transform_graph, root / "poor", solver="adam", epochs=1, learning_rate=1e-6, fine_tune=False
+    )
     poor = _renamed(poor, transform_graph, root / "renamed_poor")
     good = _renamed(model, transform_graph, root / "renamed_good")
     output = root / "output"

@@ -24,7 +24,9 @@ NAMES = ["apple", "berry", "cherry"]
 def poor_model(features: Examples, transform_graph: TransformGraph, tmp_path_factory: pytest.TempPathFactory) -> Model:
     """Trained so little that it is wrong often."""
     directory = tmp_path_factory.mktemp("poor")
-    return steps.train(features, transform_graph, directory, penalty=1e9, fine_tune=False)
+    return steps.train(
+        features, transform_graph, directory, solver="adam", epochs=1, learning_rate=1e-4, fine_tune=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,9 @@ def test_metrics_of_a_class_equal_scikit_learns(
         assert np.nan_to_num(float(found["precision"]["doubleValue"])) == pytest.approx(precision[class_id], abs=1e-6)
         assert found["recall"]["doubleValue"] == pytest.approx(recall[class_id], abs=1e-6)
         expected = metrics.roc_auc_score(truth == class_id, probabilities[:, class_id])
-        assert found["auc"]["doubleValue"] == pytest.approx(expected, abs=2e-3)
+        # TFMA counts at 10,000 thresholds: of two pictures between the same two, neither is before the other.
+        pair = 1 / ((truth == class_id).sum() * (truth != class_id).sum())
+        assert found["auc"]["doubleValue"] == pytest.approx(expected, abs=pair)
 
 
 def test_the_confusion_matrix_equals_scikit_learns(
