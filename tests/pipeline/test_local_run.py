@@ -136,7 +136,7 @@ def test_an_unchanged_run_executes_nothing_and_publishes_nothing_new(
         ["ImageSchema", "cached"],
     ]
     assert sum(line.startswith(tuple(all_steps())) for line in lines) == len(all_steps())
-    assert len(lines) < 30, "no log noise"
+    assert len(lines) < 40, "no log noise"
 
 
 def test_a_model_whose_version_is_gone_from_the_serving_folder_is_published_again(place: Workplace) -> None:
@@ -262,14 +262,21 @@ def test_a_folder_without_classes_is_predicted_once(
     assert place.summary["inference"]["found"] == 6
 
 
+# Of a model that learns next to nothing.
+_POOR = (
+    *("--set", "trainer.solver=adam", "--set", "trainer.epochs=1", "--set", "trainer.learning_rate=1e-6"),
+    *("--set", "trainer.fine_tune=false"),
+)
+
+
 def test_an_impossible_threshold_publishes_nothing_and_predicts_with_the_last_blessed_model(
     place: Workplace, capfd: pytest.CaptureFixture[str]
 ) -> None:
     blessed = place.summary["model"]
     (place.data / "apple" / "mislabelled.png").write_bytes(encode(make_pixels(1, 32, 32, (60, 60, 200))))
-    settings = ("--set", "gate.min_accuracy=1.0", "--set", "trainer.penalty=1e9")
+    settings = ("--set", "gate.min_accuracy=1.0", *_POOR)
     infer = ("--set", f"infer={_new_pictures(place)}")
-    assert place.run(*settings, "--set", "trainer.fine_tune=false", *infer) == local_run.NOT_BLESSED
+    assert place.run(*settings, *infer) == local_run.NOT_BLESSED
     assert place.summary["blessed"] is False
     assert place.summary["pushed_to"] is None
     assert len(place.versions()) == 1
@@ -284,8 +291,8 @@ def test_an_impossible_threshold_publishes_nothing_and_predicts_with_the_last_bl
 
 
 def test_a_worse_candidate_than_the_blessed_model_is_refused(place: Workplace) -> None:
-    settings = ("--set", "trainer.penalty=1e9", "--set", "gate.min_accuracy=0")
-    assert place.run(*settings, "--set", "trainer.fine_tune=false") == local_run.NOT_BLESSED
+    settings = (*_POOR, "--set", "gate.min_accuracy=0")
+    assert place.run(*settings) == local_run.NOT_BLESSED
     floor, change, _ = place.summary["gate"]
     assert floor["passed"]
     assert change["metric"] == "accuracy_change"
@@ -553,7 +560,7 @@ def test_an_interrupt_that_a_library_swallows_still_ends_the_run(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def swallow(_: Screen, done: int, __: int, unit: str) -> None:
-        if unit == "steps of stage 1" and done:
+        if unit == "penalties of stage 1" and done:
             with contextlib.suppress(KeyboardInterrupt):
                 signal.raise_signal(signal.SIGINT)
 

@@ -459,7 +459,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Faulty]:
     write_classes(place.root / "pictures", {"apple": 30, "berry": 40})
     for name in ("data", "disk", "output"):
         (place.root / name).mkdir()
-    settings = ("trainer.fine_tune=false", "gate.min_accuracy=0")
+    settings = ("trainer.fine_tune=false", "trainer.solver=adam", "trainer.epochs=2", "gate.min_accuracy=0")
     arguments = place.arguments(*(f"--set={setting}" for setting in settings))
     here = f"cd {place.root} && "
     server = _Server()
