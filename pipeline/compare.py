@@ -48,6 +48,8 @@ def _start(options: argparse.Namespace) -> int:
 def _configs(options: argparse.Namespace) -> list[Config]:
     """The settings for each backbone, which differ in its name alone."""
     names = options.backbone
+    if any(setting.partition("=")[0].strip() == "backbone.name" for setting in options.set):
+        raise UserError("--set: got backbone.name, expected --backbone to name what is compared")
     if unknown := [name for name in names if name not in BACKBONES]:
         raise UserError(f"--backbone: got {unknown[0]!r}, expected one of {', '.join(BACKBONES)}")
     if twice := [name for name in BACKBONES if names.count(name) > 1]:

@@ -93,7 +93,6 @@ def fit(
     model = LogisticRegression(class_weight=class_weights, tol=_TOLERANCE, max_iter=_MAX_ITERATIONS, warm_start=True)
     penalties = penalties_for(len(labels)) if penalty is None else [penalty]
     trials: list[Trial] = []
-    best = 0
     progress.start(len(penalties), "penalties of stage 1")
     for tried in penalties:
         began = time.monotonic()
@@ -105,9 +104,8 @@ def fit(
         trials.append(Trial(tried, loss, accuracy, val_loss, val_accuracy, seconds))
         progress.advance()
         if val_loss <= min(trial.val_loss for trial in trials):
-            best = len(trials) - 1
             _fold(scaling, model, head)
-    trials[best] = trials[best]._replace(chosen=True)
+            trials = [trial._replace(chosen=trial is trials[-1]) for trial in trials]
     return trials
 
 

@@ -2,7 +2,8 @@
 
 import os
 import tempfile
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -32,7 +33,7 @@ class Settings(NamedTuple):
       fine_tune_epochs: most epochs of stage 2.
       fine_tune_learning_rate: Adam's, in stage 2.
       schedule: "constant" or "cosine", of Adam's learning rates.
-      precision: arithmetic of the backbone's layers in stage 2, as `modeling.precision` resolves it.
+      precision: arithmetic of the backbone's layers in stage 2, resolved by `modeling.precision`.
       batch_size: pictures in a batch.
       dropout: fraction of a bottleneck's values that training drops.
       early_stopping_patience: epochs without a better validation loss after which a stage ends.
@@ -60,6 +61,12 @@ class Settings(NamedTuple):
     max_pixels: int
     seed: int
 
+    @classmethod
+    def of(cls, custom_config: Mapping[str, Any]) -> "Settings":
+        """The fields of a step's `custom_config`, with the precision that this machine gives."""
+        settings = cls(**custom_config)
+        return settings._replace(precision=resolve_for_training(settings.precision))
+
 
 def run_fn(fn_args: FnArgs) -> None:
     """Trains and exports. Goes on after the last epoch that a killed attempt finished.
@@ -73,11 +80,10 @@ def run_fn(fn_args: FnArgs) -> None:
     Raises:
       UserError: the weights cannot be had, or the features are of other weights or end at another layer.
     """
-    settings = Settings(**fn_args.custom_config)
+    settings = Settings.of(fn_args.custom_config)
     directory = os.path.dirname(os.path.dirname(fn_args.train_files[0]))
     names = labels.read_labels(directory)
     data = read_features(directory, settings)
-    settings = settings._replace(precision=resolve_for_training(settings.precision))
     depends = {"features": data.info.identity, "code": fingerprint.of_code(__name__), "devices": data.devices}
     identity = unfinished.identity({}, {**depends, **settings._asdict()})
     work = unfinished.make_folder(fn_args.model_run_dir, identity)
@@ -219,9 +225,8 @@ def _stage_2(
     """Fine-tunes; goes back to stage 1's weights, and results, unless the loss on eval fell by more than noise."""
     kept = tuned.get_weights()
     losses = fit.losses(tuned, data, features.ACTIVATIONS)
-    precision = resolve_for_training(settings.precision)
-    rate, scale = settings.fine_tune_learning_rate, precision == "float16"
-    with computed_in(precision, suffix):
+    rate, scale = settings.fine_tune_learning_rate, settings.precision == "float16"
+    with computed_in(settings.precision, suffix):
         run.fit(2, tuned, data, features.ACTIVATIONS, settings.fine_tune_epochs, rate, scale)
     if fit.is_lower(fit.losses(tuned, data, features.ACTIVATIONS), losses):
         after = run.evaluate(tuned, data, features.ACTIVATIONS)

@@ -36,7 +36,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
       fn_args: TFX's. `train_files` lie in the features' artifact; `custom_config` holds the fields of Settings as
         "settings" and those of Search as "search"; `working_dir` is kept until the search is finished.
     """
-    settings = Settings(**fn_args.custom_config["settings"])
+    settings = Settings.of(fn_args.custom_config["settings"])
     search = Search(**fn_args.custom_config["search"])
     directory = os.path.dirname(os.path.dirname(fn_args.train_files[0]))
     return TunerFnResult(_Tuner(directory, settings, search, fn_args.working_dir), {})

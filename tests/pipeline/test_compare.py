@@ -299,6 +299,10 @@ def test_pictures_are_those_that_one_gets_right_and_the_other_wrong(compared: Co
         (["VGG16", "VGG19", "VGG16"], "--backbone: got VGG16 more than once, expected each backbone once"),
         (["VGG16", "vgg19"], "--backbone: got 'vgg19', expected one of VGG16, VGG19, "),
         (
+            ["VGG16", "VGG19", "--set", "backbone.name=ResNet50"],
+            "--set: got backbone.name, expected --backbone to name what is compared",
+        ),
+        (
             ["VGG16", "VGG19", "--set", "trainer.fine_tune_at=15"],
             "trainer.fine_tune_at: got 15, which is another layer in each backbone; expected null, for the last stage "
             "of each, as by --set trainer.fine_tune_at=null",
