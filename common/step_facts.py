@@ -35,11 +35,8 @@ class StepFacts(NamedTuple):
 
     Attributes:
       gpu: whether a GPU makes it faster.
-      retried: whether it is tried again where a node is lost: it works for long, and goes on where the attempt before
-        stopped or repeats nothing.
       shows: what Kubeflow displays of it; a step from the cache shows what the artifacts say that it took from there.
     """
 
     gpu: bool = False
-    retried: bool = False
     shows: tuple[Output, ...] = ()

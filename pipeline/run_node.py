@@ -79,7 +79,7 @@ def _start(options: argparse.Namespace) -> int:
     if not options.run_id or "{{" in options.run_id:
         raise UserError(
             f"--run-id: got {options.run_id!r}: this Kubeflow does not tell its steps the id of their run, "
-            f"without which two runs could not be told apart; expected Kubeflow Pipelines 2.4 or newer"
+            f"without which two runs could not be told apart; expected Kubeflow Pipelines 2.5.0 or newer"
         )
     executor_input = _executor_input(options.executor_input)
     values = dict(executor_input.get("inputs", {}).get("parameterValues", {}))

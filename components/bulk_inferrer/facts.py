@@ -16,4 +16,4 @@ def _predictions(artifacts: "Artifacts") -> dict[str, float]:
     return {key: int(result.get_int_custom_property(key)) for key in keys}
 
 
-FACTS = StepFacts(retried=True, shows=(Output("predictions", METRICS, _predictions),))
+FACTS = StepFacts(shows=(Output("predictions", METRICS, _predictions),))

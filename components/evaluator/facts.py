@@ -53,7 +53,6 @@ def _cell(text: str) -> str:
 
 FACTS = StepFacts(
     gpu=True,
-    retried=True,
     shows=(
         Output("test", METRICS, _test),
         Output("confusion_matrix", CLASSIFICATION, _confusions),

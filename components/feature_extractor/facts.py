@@ -2,4 +2,4 @@
 
 from common.step_facts import StepFacts
 
-FACTS = StepFacts(gpu=True, retried=True)
+FACTS = StepFacts(gpu=True)

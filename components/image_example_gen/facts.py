@@ -13,4 +13,4 @@ def _files(artifacts: "Artifacts") -> dict[str, float]:
     return FileCounts.read(artifacts["examples"])._asdict()
 
 
-FACTS = StepFacts(retried=True, shows=(Output("files", METRICS, _files),))
+FACTS = StepFacts(shows=(Output("files", METRICS, _files),))

@@ -17,4 +17,4 @@ def _training(artifacts: "Artifacts") -> dict[str, float]:
     return {f"{split}_{name}": value for split, metrics in by_split.items() for name, value in metrics.items()}
 
 
-FACTS = StepFacts(gpu=True, retried=True, shows=(Output("training", METRICS, _training),))
+FACTS = StepFacts(gpu=True, shows=(Output("training", METRICS, _training),))

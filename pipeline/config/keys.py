@@ -14,19 +14,26 @@ class Key(NamedTuple):
 
     Attributes:
       name: the path to it with dots, such as "trainer.epochs".
-      type: bool, int, float or str; None for all others, such as a number that may be null.
+      type: bool, int, float or str (also of a text that may be null); None for all others, such as a number that may
+        be null.
+      nullable: whether it may be null.
     """
 
     name: str
     type: type[bool] | type[int] | type[float] | type[str] | None
+    nullable: bool
 
 
 def leaf_keys() -> list[Key]:
     """Every key that holds a value, in the order of `Config`."""
     schemas = {name: schema_at(name.split(".")) for name in all_names()}
-    return [
-        Key(name, _TYPES.get(schema.get("type", ""))) for name, schema in schemas.items() if "properties" not in schema
-    ]
+    return [_key(name, schema) for name, schema in schemas.items() if "properties" not in schema]
+
+
+def _key(name: str, schema: Mapping[str, Any]) -> Key:
+    types = [one.get("type", "") for one in schema.get("anyOf", [schema])]
+    nullable = "null" in types
+    return Key(name, str if types == ["string", "null"] else None if nullable else _TYPES.get(types[0]), nullable)
 
 
 def get(config: Config, key: str) -> Any:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from common.errors import UserError
 from pipeline.config import dialect
-from pipeline.config.keys import leaf_keys
+from pipeline.config.keys import Key, leaf_keys
 from pipeline.config.messages import dotted, explain, path_of, printable, show
 from pipeline.config.sections import Config
 
@@ -44,7 +44,8 @@ def load(
     Args:
       path: YAML file, or the name of one in `configs/`, such as "cats_and_dogs"; None for "default". Keys that it lacks
         take their defaults.
-      overrides: texts such as "trainer.dropout=0.2", their values in YAML; the last one for a key wins.
+      overrides: texts such as "trainer.dropout=0.2", their values in YAML but for keys that hold a text, which is taken
+        as it is; the last one for a key wins.
       data: takes the place of the key `data` where given.
       output: takes the place of the key `output` where given.
       elsewhere: whether the configuration is for another machine; its paths are then left as they are.
@@ -65,18 +66,21 @@ def of_values(values: Mapping[str, Any], overrides: Sequence[str] = (), *, elsew
     """A configuration from values by key, such as "trainer.epochs"; keys that are not there take their defaults.
 
     Args:
-      values: as Python has them, but for keys without a type (see `Key`): these are read from a text as YAML.
+      values: as Python has them, but for keys without a type (see `Key`), which are read from a text as YAML, and texts
+        that may be null: "null" or nothing stands for it.
       overrides: as in `load`, like the next.
       elsewhere: as in `load`.
 
     Raises:
       UserError: a key or a value is not allowed; one line per problem.
     """
-    types = {key.name: key.type for key in leaf_keys()}
+    keys = {key.name: key for key in leaf_keys()}
     changes = []
     for name, value in values.items():
-        if name in types and types[name] is None:
+        if name in keys and keys[name].type is None:
             value = dialect.parse(value, name)
+        elif name in keys and keys[name].type is str:
+            value = _text(keys[name], value)
         changes.append(_Change(name, tuple(name.split(".")), value))
     return _validate({}, "", [*changes, *map(_parse_override, overrides)], elsewhere)
 
@@ -123,11 +127,18 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _parse_override(text: str) -> _Change:
-    key, equals, value = text.partition("=")
-    path = tuple(part.strip() for part in key.split("."))
+    dotted_key, equals, value = text.partition("=")
+    path = tuple(part.strip() for part in dotted_key.split("."))
     if not (equals and all(path)):
         raise UserError(f"--set: got {show(text)}, expected key=value such as trainer.dropout=0.2")
+    texts = {key.name: key for key in leaf_keys() if key.type is str}
+    if key := texts.get(".".join(path)):
+        return _Change("--set", path, _text(key, value))
     return _Change("--set", path, dialect.parse(value, f"--set: {dotted(path)}"))
+
+
+def _text(key: Key, value: Any) -> Any:
+    return None if key.nullable and value in ("", "null") else value
 
 
 def _assign(tree: dict[str, Any], change: _Change) -> None:

@@ -16,7 +16,8 @@ from pipeline.kubeflow.deployment import Deployment, Placement, Toleration
 from pipeline.steps import GPU_STEPS, STEPS
 
 METADATA = connection.EXPECTED
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")  # of objects in Kubernetes
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # of a claim or secret, which KFP gives to a volume too
+_RESOURCE = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _LABEL = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]{0,252}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
@@ -39,6 +40,11 @@ def deployment(options: argparse.Namespace, config: Config) -> Deployment:
     secrets = _mounts("--secret", options.secret)
     if both := sorted(volumes.keys() & secrets.keys()):
         raise UserError(f"--secret: {both[0]!r} is where a --pvc is mounted, expected another folder")
+    if both := sorted(set(volumes.values()) & set(secrets.values())):
+        raise UserError(
+            f"--secret: {both[0]!r} is the name of a --pvc too, and KFP would make one volume of both; "
+            f"expected another name for one of them"
+        )
     root = _storage("--pipeline-root", options.pipeline_root, volumes)
     _check_metadata(options.metadata, volumes, secrets)
     serving = _storage("--serving", options.serving or f"{root}/serving", volumes)
@@ -48,7 +54,7 @@ def deployment(options: argparse.Namespace, config: Config) -> Deployment:
         run_folders.check_apart(option, written, run_folders.of_pictures(config))
     placement = Placement(
         gpus=dict.fromkeys(GPU_STEPS, 1) | _by_step("--gpu-step", options.gpu_step, _gpus, default="1"),
-        gpu_type=_match("--gpu-type", options.gpu_type, _LABEL, "a resource such as nvidia.com/gpu"),
+        gpu_type=_match("--gpu-type", options.gpu_type, _RESOURCE, "a resource such as nvidia.com/gpu"),
         node_selector=dict(_selector(text) for text in options.node_selector),
         tolerations=[_toleration(text) for text in options.toleration]
         or [Toleration(options.gpu_type, "", "NoSchedule")],
@@ -147,7 +153,9 @@ def _mounts(option: str, texts: Iterable[str]) -> dict[str, str]:
         name, _, path = text.partition(":")
         path = path.rstrip("/")
         if not _NAME.fullmatch(name) or not path.startswith("/") or ":" in path:
-            raise UserError(f"{option}: got {text!r}, expected NAME:/MOUNT")
+            raise UserError(
+                f"{option}: got {text!r}, expected NAME:/MOUNT with a NAME of at most 63 characters a-z, 0-9 and -"
+            )
         if path in found:
             raise UserError(f"{option}: {path!r} is named twice")
         found[path] = name

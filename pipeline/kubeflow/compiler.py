@@ -22,6 +22,10 @@ NAME = "image-classification"
 _DESCRIPTION = "From a folder of pictures to a gated, published image classifier."
 _RETRIES = 2
 _BACKOFF = "60s"
+# A backend counts this time from the start of the first attempt, so it must be longer than any step works; the SDK
+# writes an hour at most. Without a time, backends from 2.14 on do not retry at all.
+_LONGEST_BY_SDK = "backoffMaxDuration: 3600s"
+_TWO_WEEKS = "backoffMaxDuration: 1209600s"
 
 
 def compile_pipeline(config: Config, deployment: Deployment, path: Path) -> None:
@@ -45,13 +49,13 @@ def compile_pipeline(config: Config, deployment: Deployment, path: Path) -> None
             # TFX's metadata decides what need not run again: it knows the data set by its content.
             task.set_caching_options(False)
             task.after(*(tasks[name] for name in step.upstream))
-            if STEPS[step.name].retried:
-                task.set_retry(_RETRIES, backoff_duration=_BACKOFF)
+            task.set_retry(_RETRIES, backoff_duration=_BACKOFF)
             platform.place(task, step.name, deployment.placement)
             tasks[step.name] = task
 
     function = _with_signature(pipeline, NAME, {one.name: (one.type, one.default) for one in settings})
     compiler.Compiler().compile(dsl.pipeline(function, name=NAME, description=_DESCRIPTION), str(path))
+    path.write_text(path.read_text().replace(_LONGEST_BY_SDK, _TWO_WEEKS))
 
 
 def _component(

@@ -1,7 +1,8 @@
 """The settings as parameters of a Kubeflow pipeline, which shows them, lets a person edit them, and hands them back.
 
 `trainer.epochs` is the parameter `trainer_epochs`, of the type that the setting has. Kubeflow has no type for a
-setting that may be null or holds names: such a parameter is a text, read as YAML.
+setting that may be null or holds names: such a parameter is a text, read as YAML, or as it is where the setting is a
+text itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +42,7 @@ def of_config(config: configuration.Config) -> list[Parameter]:
         if key.name == _LEFT_OUT:
             continue
         value = configuration.get(config, key.name)
-        default = configuration.to_text(value) if key.type is None else value
+        default = configuration.to_text(value) if key.type is None or value is None else value
         found.append(Parameter(key.name.replace(".", "_"), key.name, key.type or str, default))
     return found
 

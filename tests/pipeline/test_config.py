@@ -21,6 +21,7 @@ from pipeline.config import (
     TrainerConfig,
     load,
     messages,
+    of_values,
     to_yaml,
 )
 
@@ -90,6 +91,24 @@ def test_floats_as_anyone_writes_them(tmp_path: Path, text: str) -> None:
     assert load(None, [f"trainer.learning_rate={text}"]).trainer.learning_rate == 0.001
 
 
+@pytest.mark.parametrize("folder", ["/mnt/pictures #2", "/mnt/a: b", "/mnt/two\nlines", "2020", "yes", "[x", '"q"'])
+def test_a_text_is_taken_as_it_is(folder: str) -> None:
+    config = load(None, [f"data={folder}", f"output={folder}"])
+    assert (config.data, config.output) == (folder, folder)
+    assert of_values({"data": folder}).data == folder
+
+
+def test_null_or_nothing_is_no_text(tmp_path: Path) -> None:
+    file = write(tmp_path, "data: /pictures")
+    for config in (
+        load(file, ["data=null"]),
+        load(file, ["data="]),
+        of_values({"data": "null"}),
+        of_values({"data": ""}),
+    ):
+        assert config.data is None
+
+
 @pytest.mark.parametrize(
     ("overrides", "unused"),
     [
@@ -109,11 +128,11 @@ def test_keys_that_the_solver_does_not_use_are_known(overrides: list[str], unuse
 def test_other_scalars_as_anyone_writes_them() -> None:
     config = load(
         None,
-        ["trainer.fine_tune=no", "ingest.max_pixels=1_000_000", "seed=010", "gate.min_accuracy=1", "data=~"],
+        ["trainer.fine_tune=no", "ingest.max_pixels=1_000_000", "seed=010", "gate.min_accuracy=1", "trainer.penalty=~"],
     )
     assert not config.trainer.fine_tune
     assert (config.ingest.max_pixels, config.seed, config.gate.min_accuracy) == (1_000_000, 10, 1)
-    assert config.data is None
+    assert config.trainer.penalty is None
 
 
 def test_paths_may_begin_with_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,10 +233,9 @@ def test_configuration_cannot_be_changed() -> None:
         ),
         ("backbone.weights=none.keras", f"backbone.weights: got 'none.keras', {WEIGHTS}"),
         (f"backbone.weights={__file__}", f"backbone.weights: got '{__file__}', {WEIGHTS}"),
-        ("data=2020", "data: got 2020, expected a folder's path, or null"),
-        ("infer=2020", "infer: got 2020, expected a folder's path, or null"),
-        ("output=", "output: got null, expected a folder's path"),
-        ('output="a\\0b"', "output: got 'a\\x00b', expected a folder's path"),
+        ("data=a\0b", "data: got 'a\\x00b', expected a folder's path, or null"),
+        ("output=", "output: got '', expected a folder's path"),
+        ("output=a\0b", "output: got 'a\\x00b', expected a folder's path"),
         ("gate.slices.cat=2", "gate.slices.cat: got 2, expected a number from 0 to 1"),
         ("gate.slices.a b=x", "gate.slices.'a b': got 'x', expected a number from 0 to 1"),
         ("gate.slices=3", "gate.slices: got 3, expected a section of names, each with a number from 0 to 1"),

@@ -143,6 +143,14 @@ def test_every_setting_is_a_parameter_with_the_value_of_the_configuration(docume
         assert given == {name: name for name in shown}
 
 
+def test_each_step_is_tried_again_however_long_it_worked(documents: Any) -> None:
+    policies = [one["retryPolicy"] for one in documents[0]["root"]["dag"]["tasks"].values()]
+    assert len(policies) == len(STEPS)
+    for policy in policies:
+        assert policy["maxRetryCount"] == 2
+        assert policy["backoffMaxDuration"] == "1209600s"
+
+
 def test_gpus_volumes_and_limits_are_where_they_were_asked_for(documents: Any) -> None:
     executors = documents[0]["deploymentSpec"]["executors"]
     platform = documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
@@ -247,6 +255,10 @@ _MINIMAL = {
         ("--node-selector", "gpu", "--node-selector: got 'gpu', expected LABEL=VALUE"),
         ("--toleration", "gpu:Never", "--toleration: got 'gpu:Never', expected"),
         ("--pvc", "claim", "--pvc: got 'claim', expected NAME:/MOUNT"),
+        ("--pvc", "my.claim:/x", "--pvc: got 'my.claim:/x', expected NAME:/MOUNT with a NAME of at most 63 characters"),
+        ("--secret", f"{'a' * 64}:/x", f"--secret: got '{'a' * 64}:/x', expected NAME:/MOUNT"),
+        ("--secret", "pictures:/x", "--secret: 'pictures' is the name of a --pvc too"),
+        ("--gpu-type", "gpu", "--gpu-type: got 'gpu', expected a resource such as nvidia.com/gpu"),
         ("--secret", "Name:/x", "--secret: got 'Name:/x', expected NAME:/MOUNT"),
         ("--secret", "name:/mnt", "--secret: '/mnt' is where a --pvc is mounted"),
         ("--cpu", "Trainer", "--cpu: got 'Trainer', expected STEP=LIMIT"),
