@@ -40,7 +40,7 @@ def _start(options: argparse.Namespace) -> int:
         for config in configs:
             local_steps.show_size(config.backbone, screen)
         with local_steps.logged(output, screen):
-            results = _compare(configs, data.root, output, screen)
+            results = _compare(configs, data.data, output, screen)
         _show(results, output, screen)
     return DONE
 

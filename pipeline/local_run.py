@@ -46,13 +46,13 @@ def _start(options: argparse.Namespace) -> int:
             config = config.model_copy(update={"infer": infer})
         screen = Screen()
         _show_settings(config, data, screen)
-        return DONE if options.dry_run else _run(config, data.root, output, screen)
+        return DONE if options.dry_run else _run(config, data.data, output, screen)
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     local_steps.add_arguments(parser)
     parser.add_argument(
-        "--dry-run", action="store_true", help="checks everything, shows what the folder of pictures holds, and stops"
+        "--dry-run", action="store_true", help="checks everything, shows what was understood of the pictures, and stops"
     )
 
 

@@ -39,8 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", help=configuration.FILE_HELP)
     parser.add_argument(
         "--data",
-        metavar="DIR",
-        help="pictures, as DIR/<class>/* or DIR/{train,eval,test}/<class>/*; default: a small sample",
+        metavar="PATH",
+        help="folder of pictures, as PATH/<class>/* or PATH/{train,eval,test}/<class>/*, or table of labels with the "
+        "columns file_name and label; default: a small sample",
     )
     parser.add_argument("--output", metavar="DIR", help="where everything goes; default: output")
     parser.add_argument(
@@ -77,9 +78,15 @@ def open_output(config: configuration.Config, output: Path, own: Collection[str]
             _check_writable([output, *(output / name for name in own)])
             (output / _LOGS).mkdir(exist_ok=True)
             faults.check_room(output)
-            data = Path(config.data).resolve() if config.data else write_sample(output / "sample_data")
+            data = _resolved(config.data) if config.data else write_sample(output / "sample_data")
         faults.check_metadata(output)
         yield run_folders.check_data(config, str(data))
+
+
+def _resolved(data: str) -> Path:
+    """A table may be a link to elsewhere; the pictures lie beside the link."""
+    path = Path(data).absolute()
+    return path.parent.resolve() / path.name if path.is_file() else path.resolve()
 
 
 def _check_writable(paths: Iterable[Path]) -> None:
@@ -145,7 +152,7 @@ def run(
 
     Args:
       config: the settings.
-      data: folder of the pictures.
+      data: folder of the pictures, or table of labels.
       output: held by `open_output`.
       screen: shows each step.
       serving: as in `create_pipeline`.
@@ -203,7 +210,10 @@ def clear_unfinished(output: Path) -> None:
 
 def show_data(data: layout.Layout, ingest: configuration.IngestConfig, screen: Screen) -> None:
     """Prints what was understood of the data folder: its splits and classes, and what is left out of it."""
-    screen.line(f"pictures   {data.root}")
+    screen.line(f"pictures   {data.data}")
+    for path, columns in data.columns.items():
+        read = (f"{use} from {name!r}" for use, name in columns._asdict().items() if name)
+        screen.line(f"table      {escaping.escape(path)}: {', '.join(read)}")
     cut = {EVAL: ingest.eval_fraction, TEST: ingest.test_fraction}
     for split in SPLITS:
         if split in data.splits:
@@ -219,6 +229,10 @@ def show_data(data: layout.Layout, ingest: configuration.IngestConfig, screen: S
             screen.line(f"missing    {split} has no file of {escaping.first_few(missing)}")
     for path, reason in data.left_out:
         screen.line(f"left out   {escaping.escape(path)}: {reason}")
+    if data.unlabelled:
+        screen.line(f"left out   {_files(len(data.unlabelled))} without a label: {escaping.first_few(data.unlabelled)}")
+    if data.unlisted:
+        screen.line(f"left out   {_files(len(data.unlisted))} not in the table: {escaping.first_few(data.unlisted)}")
     if data.others:
         kind = "1 file that is not a picture" if len(data.others) == 1 else f"{len(data.others)} that are not pictures"
         screen.line(f"left out   {kind}: {escaping.first_few(data.others)}")

@@ -6,7 +6,6 @@ from pathlib import PurePath
 
 from common.errors import UserError
 from components.image_example_gen import layout
-from components.image_example_gen.reading import Options
 from pipeline.config import Config
 
 
@@ -47,7 +46,7 @@ def check_data(config: Config, data: str) -> layout.Layout:
 
     Args:
       config: the settings.
-      data: the folder.
+      data: the folder, or a table.
 
     Returns:
       What it holds.
@@ -55,7 +54,7 @@ def check_data(config: Config, data: str) -> layout.Layout:
     Raises:
       UserError: it is missing, is laid out otherwise, or lacks test pictures of a class that the gate looks at.
     """
-    found = layout.find(data, Options(config.ingest.layout, config.ingest.follow_links))
+    found = layout.find(*layout.arguments({"data": data, **config.ingest.model_dump()}))
     layout.check_tested(found, config.gate.slices, "gate.slices")
     return found
 

@@ -63,7 +63,7 @@ def _start(options: argparse.Namespace) -> int:
         with local_steps.logged(output, screen):
             local_steps.load([config.backbone], screen)
             search = Search(options.trials, options.stage_2_trials, _candidates(options.fine_tune_at, config))
-            steps = local_steps.run(_lowest(config, search), data.root, output, screen, search=search)
+            steps = local_steps.run(_lowest(config, search), data.data, output, screen, search=search)
             found = trials.read(_results(steps, output))
             local_steps.clear_unfinished(output)
             verdict = trials.judge(found)

@@ -1,4 +1,4 @@
-"""ImageExampleGen: folders of pictures in, examples out."""
+"""ImageExampleGen: folders or tables of pictures in, examples out."""
 
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
@@ -14,7 +14,7 @@ class ImageExampleGenSpec(ComponentSpec):
 
     INPUTS: dict[str, ChannelParameter] = {}
     PARAMETERS = {
-        # The data folder.
+        # The data folder, or a table of labels.
         "data": ExecutionParameter(type=str),
         # Share of train's pictures that becomes the eval or test split where that has no folder, 0 to 1.
         "eval_fraction": ExecutionParameter(type=float),
@@ -26,13 +26,15 @@ class ImageExampleGenSpec(ComponentSpec):
         # Those of `reading.Options`.
         "layout": ExecutionParameter(type=str),
         "follow_links": ExecutionParameter(type=bool),
+        # The names of `table.Columns`.
+        "columns": ExecutionParameter(type=dict),
     }
     # What `executor.Executor` describes.
     OUTPUTS = {"examples": ChannelParameter(type=Examples)}
 
 
 class ImageExampleGen(SpecComponent, BaseBeamComponent):
-    """Reads `root/<class>/*` or `root/{train,eval,test}/<class>/*`; `layout.find` tells what exactly.
+    """Reads `root/<class>/*`, `root/{train,eval,test}/<class>/*` or a table; `layout.find` tells what exactly.
 
     Each file found is used, or counted as a duplicate (the same bytes twice in a class), or quarantined with
     a reason (no whole picture, too large, or the same bytes under two classes); hidden ones and those that are not

@@ -17,14 +17,15 @@ class Driver(drivers.Driver):
         return {hashing.FINGERPRINT: fingerprint(*layout.arguments(execution_info.exec_properties))}
 
 
-def fingerprint(root: str, options: Options = AS_FOUND) -> str:
-    """Hash of the names and the bytes of a data folder's files.
+def fingerprint(data: str, options: Options = AS_FOUND) -> str:
+    """Hash of the names and the bytes of a data set's files, with their splits, classes and groups.
 
     Raises:
-      UserError: the folder is missing, or its layout cannot be understood.
+      UserError: the folder or table is missing, or cannot be understood.
     """
-    found = layout.find(root, options)
+    found = layout.find(data, options)
     hashes = hashing.hash_files(found.root, [(file.path, file.problem) for file in found.files])
     if any(not sha256 and not file.problem for file, (_, sha256) in zip(found.files, hashes, strict=True)):
         layout.check_unchanged(found)
-    return hashing.fingerprint(hashes)
+    pairs = zip(found.files, hashes, strict=True)
+    return hashing.fingerprint((file.identity, sha256) for file, (_, sha256) in pairs)

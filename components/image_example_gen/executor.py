@@ -20,6 +20,7 @@ from common.errors import UserError
 from common.examples import Example, FileCounts, split_folder, write_pictures
 from common.hashing import FINGERPRINT
 from components.image_example_gen import layout
+from components.image_example_gen.found_file import File
 from components.image_example_gen.leakage import find_leaks
 from components.image_example_gen.plan import NO_PICTURE, Plan, Record, make_plan
 from components.image_example_gen.reports import write_reports, write_thumbnails
@@ -61,7 +62,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
         records = self._examine(found, max_pixels, work)
         _check_readable(records, found)
-        fingerprint = hashing.fingerprint((record.file.path, record.sha256) for record in records)
+        fingerprint = hashing.fingerprint((record.file.identity, record.sha256) for record in records)
         if exec_properties.get(FINGERPRINT, fingerprint) != fingerprint:
             raise UserError(f"data folder {found.root!r} changed while it was read; run again when nothing changes it")
         plan = make_plan(
@@ -123,11 +124,11 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
 def _examine_batch(batch: str, root: str, max_pixels: int) -> None:
     """Writes the records of one work file's files beside it."""
-    records = [_examine_file(root, layout.File(**row), max_pixels) for row in work_files.read(batch)]
+    records = [_examine_file(root, File(**row), max_pixels) for row in work_files.read(batch)]
     work_files.write(_records_of(batch), records)
 
 
-def _examine_file(root: str, file: layout.File, max_pixels: int) -> Record:
+def _examine_file(root: str, file: File, max_pixels: int) -> Record:
     path = os.path.join(root, file.path)
     sha256, problem, picture = "", "", NO_PICTURE
     try:
@@ -207,7 +208,7 @@ def _describe(examples: types.Artifact, plan: Plan, found: layout.Layout, leaks:
 
 def _read_records(path: str) -> Iterator[Record]:
     for row in work_files.read(path):
-        yield Record(**row | {"file": layout.File(**row["file"]), "picture": Picture(**row["picture"])})
+        yield Record(**row | {"file": File(**row["file"]), "picture": Picture(**row["picture"])})
 
 
 def _records_of(batch: str) -> str:

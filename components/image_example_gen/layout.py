@@ -1,4 +1,4 @@
-"""Where the pictures lie: `root/<class>/...` or `root/<split>/<class>/...`.
+"""Where the pictures lie: `root/<class>/...`, `root/<split>/<class>/...`, or as a table says.
 
 Standard library only, so that a command line can refuse a wrong folder before anything slow is imported.
 """
@@ -6,16 +6,20 @@ Standard library only, so that a command line can refuse a wrong folder before a
 import difflib
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from common import folders, not_pictures
 from common.errors import UserError
 from common.examples import TEST, TRAIN
-from components.image_example_gen import reading
+from components.image_example_gen import listing, reading, table
+from components.image_example_gen.found_file import File
 from components.image_example_gen.reading import AS_FOUND, Options, alike
+from components.image_example_gen.table import Columns
 
 _LEAVES = f"{folders.LEAVES}; ingest.follow_links: true follows it"
+_EXPECTED = f"a folder of class folders, or a table of labels ({', '.join(table.SUFFIXES)})"
 _NO_PICTURE = "not a picture"
 _PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 _SHOWN_CLASSES = 5  # in a message
@@ -23,37 +27,26 @@ _SHOWN_CLASSES = 5  # in a message
 _OF_TOOLS = {".cache", ".git", ".ipynb_checkpoints", ".svn", ".thumbnails", ".trash"}
 
 
-class File(NamedTuple):
-    """One file that was found.
-
-    Attributes:
-      path: relative to the root, with slashes.
-      split: the split whose folder it is in; "train" where there are no split folders.
-      class_name: the class whose folder it is in; empty for none.
-      problem: why it cannot be a picture of its class, without a look inside; empty where it may be one.
-    """
-
-    path: str
-    split: str
-    class_name: str
-    problem: str = ""
-
-
 class Layout(NamedTuple):
     """What a data folder holds. What is not among the files is no part of the data set.
 
     Attributes:
-      root: the folder, absolute.
+      data: the folder or the table, absolute.
+      root: the folder, or the table's.
       options: how it was read.
-      splits: the folder of each split that has one, relative to the root; train's alone where there are no split
-        folders.
+      splits: the folder of each split that has one, or the table that gives it, relative to the root; train's alone
+        where there are no splits.
       classes: the classes of train, sorted by code points: the index is the class id.
       files: every file but the ignored and the others, sorted by folder and name.
       left_out: paths of folders that belong to no class or split, with the reasons.
       ignored: paths of hidden files and folders and those of the system, as `folders.is_hidden` has it.
       others: paths of the files that are no pictures, as `not_pictures` has it.
+      unlabelled: paths of files that a table lists without a label.
+      unlisted: paths of files that lie among those of a table and are not in it.
+      columns: those that were read of each table of labels, by its path relative to the root.
     """
 
+    data: str
     root: str
     options: Options
     splits: dict[str, str]
@@ -62,6 +55,9 @@ class Layout(NamedTuple):
     left_out: list[tuple[str, str]]
     ignored: list[str]
     others: list[str]
+    unlabelled: Sequence[str] = ()
+    unlisted: Sequence[str] = ()
+    columns: Mapping[str, Columns] = MappingProxyType({})
 
     def counts(self, split: str | None = None) -> Counter[str]:
         """The number of files that may be pictures of each class, of one split or of all."""
@@ -71,10 +67,11 @@ class Layout(NamedTuple):
 
 def arguments(parameters: Mapping[str, Any]) -> tuple[str, Options]:
     """Those of `find`, from a step's parameters."""
-    return parameters["data"], Options(parameters["layout"], bool(parameters["follow_links"]))
+    columns = Columns(**parameters["columns"])
+    return parameters["data"], Options(parameters["layout"], bool(parameters["follow_links"]), columns)
 
 
-def find(root: str, options: Options = AS_FOUND) -> Layout:
+def find(data: str, options: Options = AS_FOUND) -> Layout:
     """Finds the pictures' files.
 
     `split_names` says which folders are named as splits, and `reading` which of them are. Files count at any depth of a
@@ -82,13 +79,15 @@ def find(root: str, options: Options = AS_FOUND) -> Layout:
     is nothing else is left out.
 
     Args:
-      root: the data folder.
+      data: the data folder, or a table of labels.
       options: how to read it.
 
     Raises:
-      UserError: the folder is missing or unreadable, or its layout is none that is known, or could be two.
+      UserError: the folder or the table is missing or unreadable, or its layout is none that is known, or could be two.
     """
-    root = folders.check(root, "data folder", expected="a folder of class folders")
+    if table.is_one(data):
+        return _find_listed(os.path.abspath(data), options)
+    root = folders.check(data, "data folder", expected=_EXPECTED)
     splits, left_out = reading.read(root, options)
     classes = {split: _classes(root, folder, options) for split, folder in splits.items()}
     if not classes[TRAIN]:
@@ -104,7 +103,20 @@ def find(root: str, options: Options = AS_FOUND) -> Layout:
     _check_classes(root, trained, files, left_out)
     splits = {split: folder for split, folder in splits.items() if any(file.split == split for file in files)}
     ignored = sorted(set(ignored).difference(path for path, _ in left_out))
-    return Layout(root, options, splits, trained, files, left_out, ignored, others)
+    return Layout(root, root, options, splits, trained, files, left_out, ignored, others)
+
+
+def _find_listed(path: str, options: Options) -> Layout:
+    """Finds the files that a table lists."""
+    root, name = os.path.split(path)
+    folders.check(root, "data folder", expected="a folder")
+    opened = table.open_table(path, options.columns)
+    found = listing.read(
+        root, opened, follow_links=options.follow_links, split_folders=options.layout != reading.CLASSES
+    )
+    classes = sorted({file.class_name for file in found.files if file.split == TRAIN})
+    _check_classes(path, classes, found.files, [])
+    return Layout(path, root, options, classes=classes, left_out=[], columns={name: opened.columns}, **found._asdict())
 
 
 def check_tested(layout: Layout, class_names: Iterable[str], setting: str) -> None:
@@ -123,12 +135,12 @@ def check_tested(layout: Layout, class_names: Iterable[str], setting: str) -> No
         if name not in layout.classes:
             near = difflib.get_close_matches(name, layout.classes) or layout.classes[:_SHOWN_CLASSES]
             raise UserError(
-                f"{setting}: {layout.root!r} holds no class {name!r}; "
+                f"{setting}: {layout.data!r} holds no class {name!r}; "
                 f"expected one of its {len(layout.classes)} classes, such as {', '.join(map(repr, near))}"
             )
         if TEST in layout.splits and name not in tested:
             raise UserError(
-                f"{setting}: the test folder of {layout.root!r} holds no picture of the class {name!r}, "
+                f"{setting}: the test split of {layout.data!r} holds no picture of the class {name!r}, "
                 f"whose accuracy can therefore not be measured; add some or leave the class out of {setting}"
             )
 
@@ -140,7 +152,7 @@ def check_unchanged(layout: Layout) -> None:
       UserError: the folder is gone, as when a drive is unplugged, or holds other files by now.
     """
     try:
-        now = find(layout.root, layout.options)
+        now = find(layout.data, layout.options)
     except UserError as error:
         raise UserError(f"the data folder disappeared while it was read: {error}") from error
     if now.files != layout.files:
@@ -185,7 +197,7 @@ def _check_classes(root: str, trained: list[str], files: list[File], left_out: l
     known = set(trained)
     for file in files:
         if file.split != TRAIN and file.class_name not in known:
-            raise UserError(f"{root!r}: the {file.split} folder holds the class {file.class_name!r}, which train lacks")
+            raise UserError(f"{root!r}: the {file.split} split holds the class {file.class_name!r}, which train lacks")
     if len(trained) < 2:
         single = f"a single class, {trained[0]!r}" if trained else "no class with a file"
         unused = f" ({left_out[0][0]!r}: {left_out[0][1]})" if left_out else ""

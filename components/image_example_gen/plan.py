@@ -7,7 +7,7 @@ from typing import NamedTuple
 from common import escaping
 from common.errors import UserError
 from common.examples import EVAL, TEST, TRAIN
-from components.image_example_gen.layout import File
+from components.image_example_gen.found_file import File
 from imaging.normalising import Picture
 
 # The more held-out split keeps a picture that is in two: a test picture must not be trained on.

@@ -14,6 +14,7 @@ from common import folders, not_pictures
 from common.errors import UserError
 from common.examples import EVAL, TEST, TRAIN
 from components.image_example_gen import split_names
+from components.image_example_gen.table import Columns
 
 AUTO, CLASSES, SPLITS = "auto", "classes", "splits"
 _MOST_IN_BETWEEN = 4  # folders that hold a single one, as archives leave them
@@ -25,10 +26,12 @@ class Options(NamedTuple):
     Attributes:
       layout: CLASSES or SPLITS says what the folders are that could be either; AUTO stops there.
       follow_links: whether links are followed that leave the data folder.
+      columns: of a table of labels.
     """
 
     layout: str = AUTO
     follow_links: bool = False
+    columns: Columns = Columns()
 
 
 AS_FOUND = Options()

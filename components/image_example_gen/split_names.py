@@ -44,6 +44,12 @@ def find(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def of_word(name: str) -> str:
+    """The split that a name stands for without any but the usual affixes; empty for none."""
+    split, rest = _taken_apart(name)
+    return "" if rest else split
+
+
 def is_general(name: str) -> bool:
     """Whether a folder is named for what any split holds, and not as a class: `images`, `test_data`, `unknown`."""
     return all(_AFFIX.fullmatch(word) or word in _SPLIT_OF or word in _UNKNOWN for word in _words(name))

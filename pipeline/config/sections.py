@@ -58,6 +58,15 @@ class BackboneConfig(_Section):
         return self
 
 
+class ColumnsConfig(_Section):
+    """What the columns of a table of labels are called. Usual names are understood where these are the defaults."""
+
+    file_name: str = "file_name"  # paths relative to the table's folder
+    label: str = "label"
+    split: str = "split"  # empty: the table's splits do not count
+    group: str = "group"  # the same for groups
+
+
 class IngestConfig(_Section):
     """How files become examples."""
 
@@ -67,6 +76,7 @@ class IngestConfig(_Section):
     max_pixels: Annotated[int, Field(ge=1024)] = 50_000_000  # a picture with more, height times width, is quarantined
     layout: Literal["auto", "classes", "splits"] = "auto"  # what folders are that could be either; auto: stop there
     follow_links: bool = False  # whether links are followed that leave the data folder
+    columns: ColumnsConfig = ColumnsConfig()
 
     @model_validator(mode="after")
     def _leaves_enough_to_train_on(self) -> "IngestConfig":
@@ -132,7 +142,7 @@ class GateConfig(_Section):
 class Config(_Section):
     """Everything that a run depends on. Paths may begin with ~; relative ones start at the working directory."""
 
-    data: Folder | None = None  # root folder of the pictures; None for the sample set
+    data: Folder | None = None  # root folder of the pictures, or a table of labels; None for the sample set
     infer: Folder | None = None  # folder of pictures without classes, which each run predicts
     output: Folder = "output"  # folder of the run's artifacts, metadata, published models and logs
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0  # of all that is random

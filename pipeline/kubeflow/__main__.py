@@ -30,7 +30,7 @@ def _add_compile(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_compile)
     add = parser.add_argument
     add("--config", metavar="FILE", help=configuration.FILE_HELP)
-    add("--data", metavar="DIR", help="the pictures, in the container; default: a small sample")
+    add("--data", metavar="PATH", help="the pictures' folder or table, in the container; default: a small sample")
     add("--set", metavar="KEY=VALUE", action="append", default=[], help="changes one key, as in trainer.dropout=0.2")
     add("--image", required=True, help="the container image of every step")
     add("--pipeline-root", metavar="URI", required=True, help="a folder on a --pvc, or gs://BUCKET/PATH")

@@ -417,7 +417,7 @@ def test_an_output_folder_among_the_pictures_is_not_made(tmp_path: Path, key: st
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("cherry", "the test folder of '{data}' holds no picture of the class 'cherry', "),
+        ("cherry", "the test split of '{data}' holds no picture of the class 'cherry', "),
         ("aple", "'{data}' holds no class 'aple'; expected one of its 3 classes, such as 'apple'\n"),
     ],
 )
@@ -569,3 +569,27 @@ def test_an_interrupt_that_a_library_swallows_still_ends_the_run(
     monkeypatch.setattr(Screen, "advance", swallow)
     assert place.run() == local_run.INTERRUPTED
     assert capfd.readouterr().out.splitlines()[-1].split()[:2] == ["Trainer", "run"]
+
+
+def test_a_table_is_shown_and_a_wrong_one_refused_before_tensorflow_is_loaded(tmp_path: Path) -> None:
+    data = write_classes(tmp_path / "data", {"apple": 3, "berry": 4})
+    paths = sorted(str(path.relative_to(data)) for path in data.rglob("*.png"))
+    rows = [f"{path},{path[0]},{'test' if path.endswith('0.png') else 'train'}\n" for path in paths[:-1]]
+    (data / "labels.csv").write_text("".join(["path,kind,subset\n", *rows]))
+    command = ("--data", str(data / "labels.csv"), "--output", str(tmp_path / "output"), "--dry-run")
+    done = _command(*command)
+    assert (done.returncode, done.stdout) == (local_run.BAD_INPUT, "")
+    assert done.stderr == (
+        f"error: '{data}/labels.csv': no column 'label' among path, kind, subset; expected one, or its name in "
+        f"ingest.columns.label\n"
+    )
+    done = _command(*command, "--set", "ingest.columns.label=kind")
+    assert done.stdout.splitlines()[:7] == [
+        f"pictures   {data}/labels.csv",
+        "table      labels.csv: file_name from 'path', label from 'kind', split from 'subset'",
+        "train      4 files in labels.csv",
+        "eval       15% of train, cut by hash",
+        "test       2 files in labels.csv",
+        "classes    2: a (3), b (3)",
+        "left out   1 file not in the table: berry/003.png",
+    ]

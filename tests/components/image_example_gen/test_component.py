@@ -31,6 +31,7 @@ class _Pipeline:
             max_pixels=10_000,
             layout="auto",
             follow_links=False,
+            columns={},
         )
         LocalDagRunner().run(
             pipeline.Pipeline(
@@ -63,6 +64,19 @@ def test_the_cache_knows_the_data_by_its_content(example_gen: _Pipeline):
     changed.write_bytes(before)
     assert example_gen.run() == "CACHED"
     assert example_gen.run(eval_fraction=0.3) == "COMPLETE"
+
+
+def test_a_label_changed_in_a_table_is_a_change(tmp_path: Path):
+    root = write_classes(tmp_path / "data", {"a": 20, "b": 20})
+    rows = [f"{path.relative_to(root)},{path.parent.name}\n" for path in sorted(root.rglob("*.png"))]
+    table = root / "labels.csv"
+    table.write_text("".join(["file_name,label\n", *rows]))
+    step = _Pipeline(table, tmp_path / "output")
+    assert step.run() == "COMPLETE"
+    table.write_text("".join(["file_name,label,note\n", *(f"{row.strip()},x\n" for row in reversed(rows))]))
+    assert step.run() == "CACHED", "written otherwise, it says the same"
+    table.write_text("".join(["file_name,label\n", rows[0].replace(",a", ",b"), *rows[1:]]))
+    assert step.run() == "COMPLETE"
 
 
 def test_a_user_error_reaches_the_caller_as_such(example_gen: _Pipeline):

@@ -23,6 +23,7 @@ from common.labels import read_labels
 from components.image_example_gen import executor, layout
 from components.image_example_gen.driver import fingerprint
 from components.image_example_gen.executor import Executor
+from components.image_example_gen.found_file import File
 
 _BEAM = [
     "--runner=FnApiRunner",
@@ -42,6 +43,7 @@ def _run(root: Path, output: Path, **changes: Any) -> standard_artifacts.Example
         "max_pixels": 10_000,
         "layout": "auto",
         "follow_links": False,
+        "columns": {},
         **changes,
     }
     examples = standard_artifacts.Examples()
@@ -386,7 +388,7 @@ def test_an_unreadable_file_is_quarantined_and_an_unreadable_folder_told():
         root = write_classes(Path(folder, "data"), {"a": 2, "b": 2})
         (root / "a/000.png").chmod(0)
         with _as_nobody():
-            record = executor._examine_file(str(root), layout.File("a/000.png", "train", "a"), 10_000)
+            record = executor._examine_file(str(root), File("a/000.png", "train", "a"), 10_000)
         assert (record.sha256, record.file.problem) == ("", "cannot be read: Permission denied")
         (root / "b").chmod(0)
         with _as_nobody(), pytest.raises(UserError) as error:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from common.errors import UserError
-from components.image_example_gen.layout import File, Layout, check_tested, check_unchanged, find
+from components.image_example_gen.found_file import File
+from components.image_example_gen.layout import Layout, check_tested, check_unchanged, find
 from components.image_example_gen.reading import Options
 
 _FOLLOWED = "ingest.follow_links: true follows it"
@@ -25,6 +26,7 @@ def _problems(layout: Layout) -> dict[str, str]:
 def test_class_folders_alone_are_the_train_split(tmp_path: Path):
     _fill(tmp_path, "b/2.png", "b/10.png", "a/deep/er/1.png", "C/1.png")
     assert find(str(tmp_path)) == Layout(
+        data=str(tmp_path),
         root=str(tmp_path),
         options=Options(),
         splits={"train": ""},
@@ -298,7 +300,7 @@ def test_hostile_file_names_are_files_like_others(tmp_path: Path):
         ),
         (
             ["train/a/1.png", "train/b/1.png", "val/c/1.png"],
-            "'{root}': the eval folder holds the class 'c', which train lacks",
+            "'{root}': the eval split holds the class 'c', which train lacks",
         ),
         (
             ["train/a/1.png", "val/a/1.png", "validation/a/1.png"],
@@ -329,7 +331,11 @@ def test_a_missing_folder_a_file_and_an_empty_class_are_told(tmp_path: Path):
     (classes / "b").mkdir()
     for root, message in [
         (missing, f"data folder {str(missing)!r} does not exist"),
-        (file, f"data folder '{file}' is a file; expected a folder of class folders"),
+        (
+            file,
+            f"data folder '{file}' is a file; expected a folder of class folders, "
+            f"or a table of labels (.csv, .tsv, .jsonl, .parquet)",
+        ),
         (
             classes,
             f"'{classes}' holds a single class, 'a' ('b': no file to use is in it); a classifier needs two or more",
@@ -362,7 +368,7 @@ def test_a_class_to_be_measured_must_be_there_and_tested(tmp_path: Path):
         ("x", f"gate.slices: '{root}' holds no class 'x'; expected one of its 3 classes, such as 'cat', 'dog', 'rare'"),
         (
             "rare",
-            f"gate.slices: the test folder of '{root}' holds no picture of the class 'rare', whose accuracy can "
+            f"gate.slices: the test split of '{root}' holds no picture of the class 'rare', whose accuracy can "
             f"therefore not be measured; add some or leave the class out of gate.slices",
         ),
     ]:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from components.image_example_gen.layout import File
+from components.image_example_gen.found_file import File
 from components.image_example_gen.leakage import Leak, find_leaks
 from components.image_example_gen.plan import NO_PICTURE, Record
 

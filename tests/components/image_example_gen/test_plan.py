@@ -4,7 +4,7 @@ import random
 import pytest
 
 from common.errors import UserError
-from components.image_example_gen.layout import File
+from components.image_example_gen.found_file import File
 from components.image_example_gen.plan import Plan, Record, make_plan
 
 

@@ -217,7 +217,7 @@ def test_a_class_may_be_empty_unless_another_split_has_pictures_of_it(tmp_path: 
     assert layout.classes == ["a", "b"]
     assert layout.splits == {"train": "train", "test": "test"}
     assert [path for path, _ in layout.left_out] == ["train/c", "val/a", "val/c", "test/c"]
-    with pytest.raises(UserError, match="the test folder holds the class 'c', which train lacks"):
+    with pytest.raises(UserError, match="the test split holds the class 'c', which train lacks"):
         _find(tmp_path, "test/c/1.png")
 
 
