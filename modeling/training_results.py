@@ -5,9 +5,12 @@ Imports TensorFlow only where it reads or writes, as a command's start knows the
 
 import csv
 import json
+import math
 import os
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
+HISTORY_FILE = "history.csv"
 _FILE_NAME = "metrics.json"
 _TRIALS_FILE = "penalties.csv"
 
@@ -50,6 +53,36 @@ class TrainingResults(NamedTuple):
 
         with tf.io.gfile.GFile(os.path.join(directory, _FILE_NAME)) as file:
             return cls(**json.loads(file.read()))
+
+
+def read_history(directory: str) -> list[dict[str, str]]:
+    """The rows of history.csv, one an epoch; a stage without epochs is one row."""
+    import tensorflow as tf
+
+    with tf.io.gfile.GFile(os.path.join(directory, HISTORY_FILE)) as file:
+        return list(csv.DictReader(file.read().splitlines()))
+
+
+def diverged(history: Iterable[Mapping[str, str]]) -> list[int]:
+    """The stages with an epoch whose loss, on train or eval, was infinite or not a number.
+
+    Args:
+      history: as `read_history` returns it.
+    """
+    return sorted(
+        {
+            int(row["stage"])
+            for row in history
+            if not all(math.isfinite(float(row[key])) for key in ("loss", "val_loss"))
+        }
+    )
+
+
+def why_undone(diverged: Collection[int]) -> str:
+    """Why stage 2 was undone, from the stages that diverged; a part of a sentence."""
+    if 2 in diverged:
+        return "its loss became infinite or not a number"
+    return "it did not lower the loss on eval by more than chance"
 
 
 class Trial(NamedTuple):

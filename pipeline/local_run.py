@@ -12,7 +12,7 @@ from components.bulk_inferrer import inputs
 from components.image_example_gen import layout
 from modeling import weights
 from modeling.backbone_names import BACKBONES
-from modeling.training_results import KEPT, UNDONE
+from modeling.training_results import OFF, UNDONE, why_undone
 from pipeline import config as configuration
 from pipeline import local_steps
 from pipeline.command import BAD_INPUT as BAD_INPUT  # by these names, this module's exit codes
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 
 PUBLISHED = DONE
 
-_STAGE_2 = {
-    KEPT: "kept",
-    UNDONE: "undone: it did not lower the loss on eval by more than chance, so the model is that of stage 1",
-}
 _WRITTEN = ("serving", "config.yaml", "run_summary.json", report.FILE_NAME)
 
 
@@ -104,8 +100,12 @@ def _show(summary: "Summary", output: Path, screen: Screen) -> None:
         screen.line(f"{split:<10} accuracy {metrics['accuracy']:.4f}, loss {metrics['loss']:.4f}")
     how = f"{summary.stage_1}, L2 penalty {summary.penalty:.3g}" if summary.penalty else summary.stage_1
     screen.line(f"stage 1    {how}")
-    if summary.fine_tuning in _STAGE_2:
-        screen.line(f"stage 2    {_STAGE_2[summary.fine_tuning]}")
+    if summary.fine_tuning == UNDONE:
+        screen.line(f"stage 2    undone: {why_undone(summary.diverged)}, so the model is that of stage 1")
+    elif summary.fine_tuning != OFF:
+        screen.line(f"stage 2    {summary.fine_tuning}")
+    for warning in summary.warnings:
+        screen.line(f"warning    {warning}")
     for check in summary.gate:
         sign = ">=" if check["passed"] else "<"
         where = f"{check['metric']} on {escaping.escape(check['slice'])}"

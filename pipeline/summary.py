@@ -13,9 +13,9 @@ from common.examples import EVAL, TEST, TRAIN, FileCounts
 from common.lineage import Lineage
 from components import report
 from components.bulk_inferrer import executor as bulk_inferrer
-from modeling import evaluations
+from modeling import evaluations, run_warnings
 from modeling.evaluations import BASELINE_NOTE
-from modeling.training_results import TrainingResults
+from modeling.training_results import TrainingResults, diverged, read_history
 from pipeline.engine.runner import Step
 from pipeline.engine.store import as_tfx
 
@@ -58,6 +58,8 @@ class Summary(NamedTuple):
       penalty: L2 penalty of a head that converged; None otherwise.
       fine_tuning: what became of stage 2: "kept", "undone" where it did not lower the loss on eval by more than chance,
         or "off".
+      diverged: the stages with an epoch whose loss was infinite or not a number.
+      warnings: what to be wary of, a line each: `modeling.run_warnings`.
       examples: folder of the examples, with quarantine.csv, duplicates.csv and leakage.csv.
       model: folder of the trained model.
       training: folder of history.csv and the TensorBoard logs.
@@ -76,6 +78,8 @@ class Summary(NamedTuple):
     stage_1: str
     penalty: float | None
     fine_tuning: str
+    diverged: list[int]
+    warnings: list[str]
     examples: str
     model: str
     training: str
@@ -99,7 +103,10 @@ def summarize(steps: Iterable[Step], lineage: Lineage) -> Summary:
     evaluation = outputs["Evaluator"]["evaluation"]
     training = outputs["Trainer"]["model_run"].uri
     trained = TrainingResults.read(training)
+    stages = diverged(read_history(training))
     test = evaluations.overall_metrics(evaluation.uri)
+    classes = labels.read_labels(examples.uri)
+    matrix = evaluations.confusion_matrix(evaluation.uri, len(classes))
     return Summary(
         blessed=outputs["Evaluator"]["blessing"].get_int_custom_property("blessed") == 1,
         pushed_to=pushed.get_string_custom_property("pushed_destination") or None,
@@ -112,10 +119,12 @@ def summarize(steps: Iterable[Step], lineage: Lineage) -> Summary:
         baseline_note=evaluation.get_string_custom_property(BASELINE_NOTE),
         files=FileCounts.read(examples),
         steps=[{"name": step.name, "state": step.state, "seconds": step.seconds} for step in steps],
-        classes=labels.read_labels(examples.uri),
+        classes=classes,
         stage_1=trained.stage_1,
         penalty=trained.penalty,
         fine_tuning=trained.fine_tuning,
+        diverged=stages,
+        warnings=[*run_warnings.of_training(stages), *run_warnings.of_classes(matrix, classes)],
         examples=examples.uri,
         model=outputs["Trainer"]["model"].uri,
         training=training,

@@ -26,8 +26,8 @@ def _confusions(artifacts: "Artifacts") -> tuple[list[str], Any]:
 
 def _gate(artifacts: "Artifacts") -> str:
     """The verdict and one row per threshold; class names are untrusted text."""
-    from modeling import evaluations
-    from modeling.evaluations import BASELINE_NOTE
+    from modeling import run_warnings
+    from modeling.evaluations import BASELINE_NOTE, checks
 
     passed = artifacts["blessing"].get_int_custom_property("blessed") == 1
     lines = [
@@ -36,13 +36,17 @@ def _gate(artifacts: "Artifacts") -> str:
         "| | metric | on | measured | at least |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for check in evaluations.checks(artifacts["evaluation"].uri):
+    for check in checks(artifacts["evaluation"].uri):
         verdict = "passed" if check.passed else "**FAILED**"
         where = _cell(check.slice)
         metric = f"{check.metric}: {_cell(check.note)}" if check.note else check.metric
         lines.append(f"| {verdict} | {metric} | {where} | {check.value:.4f} | {check.threshold:.4f} |")
     if note := artifacts["evaluation"].get_string_custom_property(BASELINE_NOTE):
         lines += ["", _cell(note)]
+    classes, matrix = _confusions(artifacts)
+    lines += [
+        line for warning in run_warnings.of_classes(matrix, classes) for line in ("", f"Warning: {_cell(warning)}")
+    ]
     return "\n".join(lines) + "\n"
 
 

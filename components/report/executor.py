@@ -1,8 +1,6 @@
 """Gathers what the steps before it left and writes `report.html`."""
 
-import csv
 import importlib.metadata
-import io
 import json
 import os
 import platform
@@ -21,11 +19,11 @@ from common.labels import read_labels
 from components.report import FILE_NAME, album, charts, data_section, gallery, numbers, page
 from components.report.driver import STEP_SECONDS
 from components.report.page import Classes, Data, Gate, Page, Run, Scores, Training
-from modeling import evaluations, probabilities
+from modeling import evaluations, probabilities, run_warnings
 from modeling.evaluations import BASELINE_NOTE
 from modeling.features import FeaturesInfo
 from modeling.saliency import Saliency
-from modeling.training_results import UNDONE, TrainingResults, read_trials
+from modeling.training_results import UNDONE, TrainingResults, diverged, read_history, read_trials, why_undone
 
 _LIBRARIES = ("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "apache-beam", "pillow")
 
@@ -60,7 +58,11 @@ def _page(inputs: dict[str, types.Artifact], configuration: str, step_seconds: d
     photos = album.find(examples.uri, TEST, {sha256 for chosen in pictures for sha256 in chosen.sha256s})
     saliency = Saliency(_classifier(inputs["model"].uri), info.backbone)
     counts = data_section.read_counts(inputs["statistics"])
+    history = read_history(model_run)
+    stages = diverged(history)
+    matrix = evaluations.confusion_matrix(evaluation.uri, len(classes))
     return Page(
+        warnings=[*run_warnings.of_training(stages), *run_warnings.of_classes(matrix, classes)],
         accuracy=numbers.share(int(is_right.sum()), len(is_right)),
         loss=evaluations.overall_metrics(evaluation.uri)["loss"],
         gate=Gate(
@@ -71,12 +73,12 @@ def _page(inputs: dict[str, types.Artifact], configuration: str, step_seconds: d
         ),
         training=Training(
             penalties=charts.penalties(trials) if (trials := read_trials(model_run)) else None,
-            curves=charts.learning_curves(_history(model_run)),
-            is_stage_2_undone=TrainingResults.read(model_run).fine_tuning == UNDONE,
+            curves=charts.learning_curves(_epochs(history)),
+            why_undone=why_undone(stages) if TrainingResults.read(model_run).fine_tuning == UNDONE else "",
         ),
         classes=Classes(
             names=classes,
-            matrix=evaluations.confusion_matrix(evaluation.uri, len(classes)),
+            matrix=matrix,
             rows=class_rows,
             counts=counts[CLASS_NAME],
         ),
@@ -120,9 +122,7 @@ def _classifier(model: str) -> keras.Model:
         return keras.saving.load_model(local, compile=False)
 
 
-def _history(model_run: str) -> list[charts.Epoch]:
-    with tf.io.gfile.GFile(os.path.join(model_run, "history.csv")) as file:
-        rows = csv.DictReader(io.StringIO(file.read()))
+def _epochs(rows: list[dict[str, str]]) -> list[charts.Epoch]:
     types_of = charts.Epoch.__annotations__
     return [charts.Epoch(**{key: kind(row[key]) for key, kind in types_of.items()}) for row in rows]
 

@@ -47,12 +47,12 @@ class Training(NamedTuple):
     Attributes:
       penalties: loss by the penalty of stage 1; None where it trained for some epochs.
       curves: of each epoch; None where no stage has any.
-      is_stage_2_undone: whether the model is stage 1's, as stage 2 made it no better.
+      why_undone: why stage 2 was undone, a part of a sentence; empty where it was not.
     """
 
     penalties: Markup | None
     curves: charts.LearningCurves | None
-    is_stage_2_undone: bool
+    why_undone: str
 
 
 class Classes(NamedTuple):
@@ -125,6 +125,7 @@ class Page(NamedTuple):
     """All that `report.html.j2` shows: the figures at the top, and a field a section.
 
     Attributes:
+      warnings: what to be wary of, a line each.
       accuracy: on the test split.
       loss: the same, 0 or more.
       gate: the verdict.
@@ -137,6 +138,7 @@ class Page(NamedTuple):
       run: how to come to the same again.
     """
 
+    warnings: Sequence[str]
     accuracy: Share
     loss: float
     gate: Gate

@@ -16,7 +16,7 @@ from common.examples import EVAL, TRAIN
 from components.trainer import converged_head
 from components.trainer.batches import Features
 from components.trainer.checkpoint import Checkpoint, Rows
-from modeling.training_results import TrainingResults, Trial, write_trials
+from modeling.training_results import HISTORY_FILE, TrainingResults, Trial, write_trials
 
 _COLUMNS = ("stage", "epoch", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
 
@@ -135,7 +135,7 @@ class Run:
 
         The history has a row for each epoch; a stage without epochs is one row, epoch 0, without a learning rate.
         """
-        with tf.io.gfile.GFile(os.path.join(self._directory, "history.csv"), "w") as file:
+        with tf.io.gfile.GFile(os.path.join(self._directory, HISTORY_FILE), "w") as file:
             writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
             writer.writeheader()
             writer.writerows(self._history)

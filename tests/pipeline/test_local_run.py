@@ -57,6 +57,8 @@ def test_the_first_run_publishes_a_model_that_answers(published: Workplace) -> N
     assert published.executed() == [name for name in all_steps() if name != "LatestBlessedModel"]
     assert summary["blessed"] is True
     assert summary["classes"] == ["apple", "berry"]
+    assert summary["diverged"] == []
+    assert [warning.split(":")[0] for warning in summary["warnings"]] == ["few test pictures"]
     assert summary["files"] == {
         "found": 70,
         "used": 70,

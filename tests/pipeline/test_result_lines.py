@@ -28,6 +28,8 @@ def _lines(capfd: pytest.CaptureFixture[str], start: str, leakage: int = 0, **ch
         stage_1="converged",
         penalty=0.031623,
         fine_tuning="off",
+        diverged=[],
+        warnings=[],
         examples="/examples",
         model="",
         training="",
@@ -143,21 +145,34 @@ def test_leakage_is_told_where_there_is_any(leakage: int, lines: list[str], capf
 
 
 @pytest.mark.parametrize(
-    ("fine_tuning", "lines"),
+    ("fine_tuning", "diverged", "lines"),
     [
-        ("off", []),
-        ("kept", ["stage 2    kept"]),
+        ("off", [1], []),
+        ("kept", [], ["stage 2    kept"]),
         (
             "undone",
+            [1],
             [
                 "stage 2    undone: it did not lower the loss on eval by more than chance, "
                 "so the model is that of stage 1"
             ],
         ),
+        (
+            "undone",
+            [2],
+            ["stage 2    undone: its loss became infinite or not a number, so the model is that of stage 1"],
+        ),
     ],
 )
-def test_what_became_of_stage_2_is_told(fine_tuning: str, lines: list[str], capfd: pytest.CaptureFixture[str]) -> None:
-    assert _lines(capfd, "stage 2", fine_tuning=fine_tuning) == lines
+def test_what_became_of_stage_2_is_told(
+    fine_tuning: str, diverged: list[int], lines: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert _lines(capfd, "stage 2", fine_tuning=fine_tuning, diverged=diverged) == lines
+
+
+def test_warnings_are_told(capfd: pytest.CaptureFixture[str]) -> None:
+    assert _lines(capfd, "warning") == []
+    assert _lines(capfd, "warning", warnings=["one", "two"]) == ["warning    one", "warning    two"]
 
 
 @pytest.mark.parametrize(

@@ -37,10 +37,11 @@ def _page() -> page.Page:
     calibration = numbers.calibration(probabilities.max(axis=1), np.ones(24, bool))
     slices = [(Slice(CLASS_NAME, name, 3, 3), numbers.share(3, 3)) for name in map(str, range(45))]
     return page.Page(
+        warnings=["the first <warning>", "another"],
         accuracy=numbers.share(24, 24),
         loss=0.13,
         gate=page.Gate(True, [Check("accuracy", "overall", 1.0, 0.9, True)], "", comparison=None),
-        training=page.Training(_CHART, charts.LearningCurves(_CHART, _CHART), is_stage_2_undone=True),
+        training=page.Training(_CHART, charts.LearningCurves(_CHART, _CHART), why_undone="its loss <rose>"),
         classes=page.Classes(
             names=_NAMES,
             matrix=np.diag(np.bincount(truth, minlength=len(_NAMES))),
@@ -81,5 +82,9 @@ def test_it_says_what_is_left_out(text: str) -> None:
     assert "is \\ predicted" not in text, "a matrix of so many classes is a chart"
 
 
-def test_it_says_that_stage_2_was_undone(text: str) -> None:
-    assert "Stage 2 was undone" in text
+def test_it_says_that_stage_2_was_undone_and_why(text: str) -> None:
+    assert "Stage 2 was undone, as its loss &lt;rose&gt;: the model is that of stage 1." in text
+
+
+def test_warnings_come_first(text: str) -> None:
+    assert "the first &lt;warning&gt; another Gate Training" in text

@@ -100,6 +100,17 @@ def test_its_numbers_are_scikit_learns(run: Run, html: str) -> None:
     np.testing.assert_array_equal(shown, matrix)
 
 
+def test_it_warns_of_rare_classes_and_of_those_that_are_never_predicted(run: Run, html: str) -> None:
+    predicted = _predictions(run)[1].argmax(axis=1)
+    names = labels.read_labels(run.examples.uri)
+    never = [name for class_id, name in enumerate(names) if class_id not in predicted]
+    assert never, "the model is poor"
+    items = [html_entities.unescape(one) for one in re.findall(r"<li>(.*?)</li>", html, flags=re.DOTALL)]
+    assert len(items) == 2
+    assert items[0].startswith(f"few test pictures: {_shown(FORMULA)} (6), {_shown(BOLD)} (9); ")
+    assert items[1].startswith(f"never predicted: {', '.join(map(_shown, never))}; ")
+
+
 def test_its_numbers_are_tfmas(run: Run, html: str) -> None:
     evaluation = tfma.load_eval_result(run.evaluated[0].uri, model_name="candidate")
     overall = evaluation.get_metrics_for_slice()

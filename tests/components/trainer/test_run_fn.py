@@ -25,6 +25,7 @@ from modeling import backbones, signatures
 from modeling.backbone_names import BACKBONES
 from modeling.features import FeaturesInfo
 from modeling.model_assets import ModelAssets
+from modeling.training_results import diverged
 
 
 def _keras_probabilities(model: Model, graph: TransformGraph, data: list[bytes]) -> np.ndarray:
@@ -170,11 +171,15 @@ def test_a_backbone_joined_by_plain_sums_and_products_goes_the_whole_way(
     ]
 
 
-def test_a_worse_stage_2_is_undone(features: Examples, transform_graph: TransformGraph, tmp_path: Path) -> None:
-    model = steps.train(features, transform_graph, tmp_path, fine_tune_learning_rate=0.5)
+@pytest.mark.parametrize(("rate", "stages"), [(0.5, []), (3e38, [2])])
+def test_a_worse_stage_2_is_undone_and_one_without_a_finite_loss_is_known(
+    features: Examples, transform_graph: TransformGraph, tmp_path: Path, rate: float, stages: list[int]
+) -> None:
+    model = steps.train(features, transform_graph, tmp_path, fine_tune_learning_rate=rate)
     rows = _history(model)
     best = {stage: min(float(row["val_loss"]) for row in rows if row["stage"] == stage) for stage in "12"}
-    assert best["2"] > best["1"]
+    assert not best["2"] <= best["1"]
+    assert diverged(rows) == stages
     assert _metrics(model)["eval"]["loss"] == pytest.approx(best["1"], abs=1e-4)
     assert _metrics(model)["fine_tuning"] == "undone"
 
