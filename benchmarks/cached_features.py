@@ -1,7 +1,7 @@
-"""What a backbone's frozen layers make of the pictures in class folders: computed once, and kept on disk."""
+"""What a backbone's frozen layers make of the pictures in class folders."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from common.examples import IMAGE
+from components.feature_extractor.augmentation import Augmentation, augment
 from imaging import normalising
 from modeling import backbones, picture_graph, weights
 from modeling.precision import arithmetic, resolve
@@ -19,6 +20,11 @@ BACKBONE = "VGG16"
 SIZE = 224
 _MAX_PIXELS = 50_000_000
 _BATCH = 32
+# As in configs/default.yaml.
+_AUGMENTATION = Augmentation(flip=True, rotation=0.05, zoom=0.1)
+
+# From pictures, the hashes of their files and the number of a view to that view.
+_Change = Callable[[tf.Tensor, list[bytes], int], tf.Tensor]
 
 
 class Pictures(NamedTuple):
@@ -74,6 +80,8 @@ def read_pictures(folder: Path, most: int) -> Pictures:
 def views(pictures: Pictures, cache: Path, mirrored: bool) -> Views:
     """The features of each picture, or of each picture mirrored left to right; in bfloat16 where the product does so.
 
+    They are computed once, and kept on disk.
+
     Args:
       pictures: the pictures.
       cache: folder where the features of all data sets are kept.
@@ -84,6 +92,27 @@ def views(pictures: Pictures, cache: Path, mirrored: bool) -> Views:
     if not folder.exists():
         _extract(pictures.paths, mirrored, folder)
     return Views(np.load(folder / "bottlenecks.npy"), np.load(folder / "activations.npy", mmap_mode="r"))
+
+
+def augmented(paths: Sequence[Path], how: str, count: int, seed: int) -> npt.NDArray[np.float16]:
+    """Activations of random views, at the cut of stage 2; in bfloat16 where the product does so.
+
+    Args:
+      paths: the pictures' files.
+      how: "product", as the product augments by default; or "randaugment", as Keras' layer does by default.
+      count: views of each picture.
+      seed: fixes the views.
+
+    Returns:
+      float16 [count, pictures, height, width, channels].
+    """
+    change = {"product": _by_product, "randaugment": _by_randaugment}[how](seed)
+    prefix = _build_cut().prefix
+    batches = [
+        np.stack([_halves(prefix(change(batch, sha256s, view), training=False)) for view in range(count)])
+        for sha256s, batch in _batches(paths)
+    ]
+    return np.concatenate(batches, axis=1)
 
 
 def build_backbone() -> keras.Model:
@@ -100,9 +129,35 @@ def cut(backbone: keras.Model) -> backbones.Cut:
     return backbones.cut(backbone, BACKBONE, index)
 
 
-def _extract(paths: Sequence[Path], mirrored: bool, folder: Path) -> None:
+def _by_product(seed: int) -> _Change:
+    return lambda pictures, sha256s, view: augment(pictures.numpy(), sha256s, view, seed, _AUGMENTATION)
+
+
+def _by_randaugment(seed: int) -> _Change:
+    layer = keras.layers.RandAugment((0, 255), seed=seed)
+    layer.build((1, SIZE, SIZE, 3))
+
+    @tf.function
+    def one_by_one(pictures: tf.Tensor) -> tf.Tensor:
+        """All pictures of a batch would undergo the same operations."""
+        return tf.map_fn(lambda picture: layer(picture[None])[0], pictures, parallel_iterations=1)
+
+    return lambda pictures, _sha256s, _view: one_by_one(pictures)
+
+
+def _build_cut() -> backbones.Cut:
+    """The backbone in two, in the arithmetic of the product's FeatureExtractor."""
     with arithmetic(resolve("auto")):
-        parts = cut(build_backbone())
+        return cut(build_backbone())
+
+
+def _halves(values: tf.Tensor) -> npt.NDArray[np.float16]:
+    # Not from bfloat16, which is no type of NumPy's.
+    return tf.cast(values, tf.float32).numpy().astype(np.float16)
+
+
+def _extract(paths: Sequence[Path], mirrored: bool, folder: Path) -> None:
+    parts = _build_cut()
     assert parts.suffix is not None
     partial = folder.with_name(f"{folder.name}.partial")
     partial.mkdir(parents=True, exist_ok=True)
@@ -110,10 +165,10 @@ def _extract(paths: Sequence[Path], mirrored: bool, folder: Path) -> None:
     activations = np.lib.format.open_memmap(partial / "activations.npy", "w+", np.float16, shape)
     bottlenecks = np.empty((len(paths), parts.suffix.output.shape[-1]), np.float32)
     start = 0
-    for batch in _batches(paths):
+    for _, batch in _batches(paths):
         values = parts.prefix(batch[:, :, ::-1] if mirrored else batch, training=False)
         maps = tf.cast(parts.suffix(values, training=False), tf.float32)
-        activations[start : start + len(batch)] = tf.cast(values, tf.float32).numpy()
+        activations[start : start + len(batch)] = _halves(values)
         bottlenecks[start : start + len(batch)] = tf.reduce_mean(maps, axis=[1, 2]).numpy()
         start += len(batch)
         print(f"\r{folder.name}: {start} of {len(paths)} pictures", end="", flush=True)
@@ -123,8 +178,10 @@ def _extract(paths: Sequence[Path], mirrored: bool, folder: Path) -> None:
     partial.rename(folder)
 
 
-def _batches(paths: Sequence[Path]) -> Iterator[tf.Tensor]:
-    """float32 [batch, SIZE, SIZE, 3], RGB, 0 to 255."""
+def _batches(paths: Sequence[Path]) -> Iterator[tuple[list[bytes], tf.Tensor]]:
+    """Hashes of the files in hexadecimal, and the pictures, float32 [batch, SIZE, SIZE, 3], RGB, 0 to 255."""
     for start in range(0, len(paths), _BATCH):
-        encoded = [normalising.normalise(path.read_bytes(), _MAX_PIXELS) for path in paths[start : start + _BATCH]]
-        yield picture_graph.preprocessing_fn({IMAGE: tf.constant(encoded)}, {"image_size": SIZE})[picture_graph.PICTURE]
+        files = [path.read_bytes() for path in paths[start : start + _BATCH]]
+        encoded = [normalising.normalise(data, _MAX_PIXELS) for data in files]
+        batch = picture_graph.preprocessing_fn({IMAGE: tf.constant(encoded)}, {"image_size": SIZE})
+        yield [hashlib.sha256(data).hexdigest().encode() for data in files], batch[picture_graph.PICTURE]

@@ -35,6 +35,8 @@ class Recipe(NamedTuple):
       layer_factor: a layer's rate as a multiple of that of the layer after it.
       mixup: both parameters of the beta distribution by which pairs of activations and of labels are mixed (H. Zhang et
         al., "mixup: Beyond Empirical Risk Minimization", 2018); 0 for none.
+      augmentation: whose random views the training pictures are replaced by, one an epoch, as in
+        `cached_features.augmented`; "" for the pictures as they are.
     """
 
     epochs: int
@@ -44,13 +46,14 @@ class Recipe(NamedTuple):
     head_factor: float = 1.0
     layer_factor: float = 1.0
     mixup: float = 0.0
+    augmentation: str = ""
 
 
 class Activations(NamedTuple):
     """What stage 2 trains on and chooses by; activations are float16 [pictures, height, width, channels].
 
     Attributes:
-      train: of the training pictures.
+      train: of views of the training pictures, [views, pictures, ...]; epoch e trains on view e mod views.
       mirrored: of the same pictures, mirrored; None where no recipe needs them.
       labels: class ids of the training pictures, int64 [pictures].
       held_out: of the eval split.
@@ -107,7 +110,7 @@ def tune(model: keras.Model, recipe: Recipe, data: Activations, seed: int) -> di
     best = {OWN: _Best(), AVERAGED: _Best()}
     rates = _rates(recipe, steps * recipe.epochs)
     for epoch in range(recipe.epochs):
-        for values, targets in _batches(model.output.shape[-1], recipe, data, rng):
+        for values, targets in _batches(model.output.shape[-1], recipe, data, epoch, rng):
             step(values, targets, next(rates))
             average = [old + (new - old) / steps for old, new in zip(average, weights_of(model), strict=True)]
         own = weights_of(model)
@@ -168,12 +171,13 @@ def _rates(recipe: Recipe, steps: int) -> Iterator[float]:
 
 
 def _batches(
-    classes: int, recipe: Recipe, data: Activations, rng: np.random.Generator
+    classes: int, recipe: Recipe, data: Activations, epoch: int, rng: np.random.Generator
 ) -> Iterator[tuple[Floats, Floats]]:
     """An epoch: activations and the probabilities to learn."""
+    pictures = data.train[epoch % len(data.train)]
     order = rng.permutation(len(data.labels))
     for rows in np.array_split(order, range(_BATCH, len(order), _BATCH)):
-        values = data.train[rows].astype(np.float32)
+        values = pictures[rows].astype(np.float32)
         targets = np.eye(classes, dtype=np.float32)[data.labels[rows]]
         chosen = rng.random(len(rows)) < 0.5
         if recipe.mirror == "activations":
