@@ -5,7 +5,7 @@ reads and writes them.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ CLASS_NAME, SIZE_RANGE, BRIGHTNESS_RANGE = SLICES = ("class_name", "size_range",
 
 # The tables beside the splits, of files that are not used, or not as one would wish.
 QUARANTINED_FILE, DUPLICATES_FILE, LEAKAGE_FILE = "quarantine.csv", "duplicates.csv", "leakage.csv"
+
+
+_NOTES = "notes"
 
 
 class Example(NamedTuple):
@@ -93,6 +96,16 @@ def write_pictures(examples: "Artifact", pictures: Mapping[str, int]) -> None:
 def read_pictures(examples: "Artifact") -> dict[str, int]:
     """The number of pictures in each split."""
     return {split: int(examples.get_int_custom_property(split)) for split in SPLITS}
+
+
+def write_notes(examples: "Artifact", notes: Iterable[str]) -> None:
+    """Sets what a person should know of the splits, a line each, as a custom property."""
+    examples.set_string_custom_property(_NOTES, "\n".join(notes))
+
+
+def read_notes(examples: "Artifact") -> list[str]:
+    """The lines that `write_notes` wrote."""
+    return examples.get_string_custom_property(_NOTES).splitlines()
 
 
 def split_folder(uri: str, split: str) -> str:

@@ -96,6 +96,8 @@ def _show(summary: "Summary", output: Path, screen: Screen) -> None:
         pictures = "picture looks" if files.leakage == 1 else "pictures look"
         table = Path(summary.examples) / LEAKAGE_FILE
         screen.line(f"leakage    {files.leakage} held-out {pictures} like a training picture: {table}")
+    for note in summary.notes:
+        screen.line(f"splits     {note}")
     for split, metrics in summary.metrics.items():
         screen.line(f"{split:<10} accuracy {metrics['accuracy']:.4f}, loss {metrics['loss']:.4f}")
     how = f"{summary.stage_1}, L2 penalty {summary.penalty:.3g}" if summary.penalty else summary.stage_1

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from tfx import types
 
 from common import labels
-from common.examples import EVAL, TEST, TRAIN, FileCounts
+from common.examples import EVAL, TEST, TRAIN, FileCounts, read_notes
 from common.lineage import Lineage
 from components import report
 from components.bulk_inferrer import executor as bulk_inferrer
@@ -52,6 +52,7 @@ class Summary(NamedTuple):
       gate: one row per threshold: metric, slice, value, threshold, passed, note.
       baseline_note: why the last blessed model was not compared with; empty where it was or there is none.
       files: what became of the files.
+      notes: what to know of the splits, a line each.
       steps: name, state and seconds of each step.
       classes: class names by class id.
       stage_1: how it trained: "converged", "epochs", or "epochs, as there were too many features".
@@ -73,6 +74,7 @@ class Summary(NamedTuple):
     gate: list[dict[str, Any]]
     baseline_note: str
     files: FileCounts
+    notes: list[str]
     steps: list[dict[str, Any]]
     classes: list[str]
     stage_1: str
@@ -118,6 +120,7 @@ def summarize(steps: Iterable[Step], lineage: Lineage) -> Summary:
         gate=[check._asdict() for check in evaluations.checks(evaluation.uri)],
         baseline_note=evaluation.get_string_custom_property(BASELINE_NOTE),
         files=FileCounts.read(examples),
+        notes=read_notes(examples),
         steps=[{"name": step.name, "state": step.state, "seconds": step.seconds} for step in steps],
         classes=classes,
         stage_1=trained.stage_1,

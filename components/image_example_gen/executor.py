@@ -17,7 +17,7 @@ from tfx.types import artifact_utils
 
 from common import escaping, example_records, hashing, labels, progress, work_files
 from common.errors import UserError
-from common.examples import Example, FileCounts, split_folder, write_pictures
+from common.examples import Example, FileCounts, split_folder, write_notes, write_pictures
 from common.hashing import FINGERPRINT
 from components.image_example_gen import layout
 from components.image_example_gen.found_file import File
@@ -39,7 +39,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     `common.examples.Example` describes. Beside the splits: `labels.txt`, `quarantine.csv` (file, reason),
     `duplicates.csv` (file, kept), `leakage.csv` (file, split, near, distance: held-out pictures that look like training
     pictures) and `thumbnails/`. Custom properties: those of `common.examples.FileCounts`, the number of pictures in
-    each split by its name, the number of `classes`, and the content's `fingerprint`.
+    each split by its name, the number of `classes`, `notes` on the splits, and the content's `fingerprint`.
     """
 
     def Do(
@@ -202,6 +202,7 @@ def _describe(examples: types.Artifact, plan: Plan, found: layout.Layout, leaks:
         hidden=len(found.ignored),
     ).write(examples)
     write_pictures(examples, {split: len(records) for split, records in plan.splits.items()})
+    write_notes(examples, plan.notes)
     examples.set_int_custom_property("classes", len(found.classes))
     examples.set_string_custom_property(FINGERPRINT, fingerprint)
 

@@ -1,12 +1,13 @@
 """What becomes of each file: used in a split, a duplicate, or quarantined with a reason."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from common import escaping
 from common.errors import UserError
-from common.examples import EVAL, TEST, TRAIN
+from common.examples import EVAL, SPLITS, TEST, TRAIN
+from components.image_example_gen import cutting
 from components.image_example_gen.found_file import File
 from imaging.normalising import Picture
 
@@ -37,11 +38,13 @@ class Plan(NamedTuple):
       splits: the pictures of train, eval and test, in the order of their hashes.
       duplicates: each spare copy's path and the path of the copy that is used; sorted.
       quarantined: each unusable file's path and reason; sorted.
+      notes: what to know of the splits besides, a line each.
     """
 
     splits: dict[str, list[Record]]
     duplicates: list[tuple[str, str]]
     quarantined: list[tuple[str, str]]
+    notes: list[str]
 
     @property
     def used(self) -> int:
@@ -82,9 +85,7 @@ def make_plan(
         else:
             copies[record.sha256].append(record)
 
-    cuts = [(TEST, test_fraction), (EVAL, eval_fraction)]
-    cuts = [(split, fraction) for split, fraction in cuts if split not in set(split_folders)]
-    splits: dict[str, list[Record]] = {TRAIN: [], EVAL: [], TEST: []}
+    used = []
     duplicates = []
     for sha256 in sorted(copies):
         first, *others = sorted(copies[sha256], key=lambda record: (_RANK[record.file.split], record.file.path))
@@ -93,25 +94,34 @@ def make_plan(
             reason = f"same picture under two classes: {', '.join(map(escaping.escape, owners))}"
             quarantined += [(record.file.path, reason) for record in (first, *others)]
             continue
-        splits[_cut(sha256, cuts) if first.file.split == TRAIN else first.file.split].append(first)
+        used.append(first)
         duplicates += [(other.file.path, first.file.path) for other in others]
 
-    plan = Plan(splits, sorted(duplicates), sorted(quarantined))
+    shares = [(TEST, test_fraction), (EVAL, eval_fraction)]
+    shares = [(split, share) for split, share in shares if split not in set(split_folders)]
+    splits = _splits(used, shares)
+    plan = Plan(splits, sorted(duplicates), sorted(quarantined), list(_notes(splits, classes)))
     _check_quarantine(plan, max_quarantined_fraction)
     _check_classes(plan, classes)
     _check_splits(plan)
     return plan
 
 
-def _cut(sha256: str, cuts: list[tuple[str, float]]) -> str:
-    """A picture's split by its hash alone, so that it stays there when others come and go."""
-    position = int(sha256[:16], 16) / 2**64
-    end = 0.0
-    for split, fraction in cuts:
-        end += fraction
-        if position < end:
-            return split
-    return TRAIN
+def _splits(used: list[Record], shares: list[tuple[str, float]]) -> dict[str, list[Record]]:
+    """The pictures of each split, in their order."""
+    to_cut = {record.sha256: {record.file.class_name} for record in used if record.file.split == TRAIN}
+    cut = cutting.cut(to_cut, shares)
+    splits: dict[str, list[Record]] = {split: [] for split in SPLITS}
+    for record in used:
+        splits[cut.get(record.sha256, record.file.split)].append(record)
+    return splits
+
+
+def _notes(splits: dict[str, list[Record]], classes: list[str]) -> Iterator[str]:
+    # Train has all classes, and of those that test lacks the evaluation tells.
+    present = {record.file.class_name for record in splits[EVAL]}
+    if missing := [name for name in classes if name not in present]:
+        yield f"no eval picture of {escaping.first_few(missing)}"
 
 
 def _check_quarantine(plan: Plan, max_fraction: float) -> None:

@@ -11,7 +11,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx import types
 from tfx.types import artifact_utils
 
-from common.examples import DUPLICATES_FILE, LEAKAGE_FILE, QUARANTINED_FILE, SLICES, SPLITS, FileCounts
+from common.examples import DUPLICATES_FILE, LEAKAGE_FILE, QUARANTINED_FILE, SLICES, SPLITS, FileCounts, read_notes
 from components.report import album, charts
 from imaging import ranges, thumbnails
 
@@ -35,12 +35,14 @@ class Files(NamedTuple):
 
     Attributes:
       counts: how many there are of each kind.
+      notes: what to know of the splits, a line each.
       quarantined: file and reason, the first of them.
       duplicates: file and the copy that is used, the first of them.
       leakage: held-out picture, split, training picture, distance, the first of them.
     """
 
     counts: FileCounts
+    notes: list[str]
     quarantined: list[Row]
     duplicates: list[Row]
     leakage: list[Row]
@@ -90,6 +92,7 @@ def read_files(examples: types.Artifact) -> Files:
     uri = examples.uri
     return Files(
         counts=FileCounts.read(examples),
+        notes=read_notes(examples),
         quarantined=[
             Row(cells, _thumbnails(uri, [thumbnails.quarantined_file(row)]))
             for row, cells in enumerate(_table(uri, QUARANTINED_FILE))

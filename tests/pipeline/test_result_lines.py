@@ -23,6 +23,7 @@ def _lines(capfd: pytest.CaptureFixture[str], start: str, leakage: int = 0, **ch
         gate=[],
         baseline_note="",
         files=FileCounts(found=9, used=9, duplicate=0, quarantined=0, leakage=leakage, not_pictures=0, hidden=0),
+        notes=[],
         steps=[],
         classes=[],
         stage_1="converged",

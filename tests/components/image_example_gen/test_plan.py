@@ -1,5 +1,6 @@
 import hashlib
 import random
+from typing import Any
 
 import pytest
 
@@ -17,9 +18,14 @@ def _records(count: int, split: str = "train") -> list[Record]:
     return [_record(f"{split}/{name}/{index}", split=split) for name in "ab" for index in range(count)]
 
 
-def _plan(records: list[Record], split_folders: tuple[str, ...] = ("train",), **changes: float) -> Plan:
-    settings = {"eval_fraction": 0.15, "test_fraction": 0.15, "max_quarantined_fraction": 1.0, **changes}
-    plan = make_plan(records, classes=["a", "b"], split_folders=split_folders, **settings)
+def _plan(records: list[Record], split_folders: tuple[str, ...] = ("train",), **changes: Any) -> Plan:
+    settings: dict[str, Any] = {
+        "eval_fraction": 0.15,
+        "test_fraction": 0.15,
+        "max_quarantined_fraction": 1.0,
+        "classes": ["a", "b"],
+    }
+    plan = make_plan(records, split_folders=split_folders, **settings | changes)
     assert plan.found == len(records)
     return plan
 
@@ -41,6 +47,60 @@ def test_splits_are_cut_by_hash_in_the_asked_shares():
 def test_pictures_stay_in_their_split_when_others_come():
     before, after = _split_of(_plan(_records(100))), _split_of(_plan(_records(150)))
     assert before.items() <= after.items()
+
+
+def _counts(plan: Plan) -> dict[str, list[int]]:
+    """Pictures of each class in train, eval and test."""
+    split_of, counts = _split_of(plan), dict[str, list[int]]()
+    for path, split in split_of.items():
+        counts.setdefault(path.split("/")[-2], [0, 0, 0])[["train", "eval", "test"].index(split)] += 1
+    return counts
+
+
+def test_each_class_of_three_pictures_is_in_each_split():
+    names = [f"class {number}" for number in range(100)]
+    records = [_record(f"train/{name}/{index}") for name in names for index in range(3)]
+    plan = _plan(records, classes=names)
+    assert _counts(plan) == {name: [1, 1, 1] for name in names}
+    assert plan.notes == []
+
+
+def test_classes_of_fewer_than_three_pictures_are_trained_on_and_named_where_eval_lacks_them():
+    small = {f"small {number}": 1 + number % 2 for number in range(40)}
+    records = [_record(f"train/{name}/{index}") for name, count in small.items() for index in range(count)]
+    plan = _plan([*_records(100), *records], classes=["a", "b", *small])
+    counts = _counts(plan)
+    assert all(counts[name][0] >= 1 for name in small)
+    assert {counts[name][0] for name, count in small.items() if count == 1} == {1}
+    assert any(counts[name][1] for name in small), "where the hash allows it, they are in eval"
+    missing = [name for name in small if not counts[name][1]]
+    assert plan.notes == [f"no eval picture of {', '.join(missing[:5])} and {len(missing) - 5} more"]
+
+
+def test_only_the_picture_nearest_to_a_split_moves_into_it():
+    by_hash = {path: _by_hash(path) for path in (f"train/b/{index}" for index in range(1000))}
+    paths = [path for path, place in by_hash.items() if place > 0.3][:20]
+    split_of = _split_of(_plan([*(r for r in _records(100) if r.file.class_name == "a"), *map(_record, paths)]))
+    nearest, second = sorted(paths, key=by_hash.__getitem__)[:2]
+    # Test ends at 0.15 and comes first, eval ends at 0.3.
+    assert {path for path in paths if split_of[path] != "train"} == {nearest, second}
+    assert {split_of[nearest], split_of[second]} == {"eval", "test"}
+    joined = next(path for path, place in by_hash.items() if place < 0.15)
+    again = _split_of(_plan([*(r for r in _records(100) if r.file.class_name == "a"), *map(_record, [*paths, joined])]))
+    assert again[joined] == "test"
+    assert {path: again[path] for path in paths if again[path] != "train"} == {nearest: "eval"}
+
+
+def test_classes_that_each_split_has_by_hash_are_cut_by_hash_alone():
+    plan = _plan([*_records(300), *(_record(f"train/c/{index}") for index in range(3))], classes=["a", "b", "c"])
+    for path, split in _split_of(plan).items():
+        if "/c/" not in path:
+            place = _by_hash(path)
+            assert split == ("test" if place < 0.15 else "eval" if place < 0.3 else "train")
+
+
+def _by_hash(path: str) -> float:
+    return int(_record(path).sha256[:16], 16) / 2**64
 
 
 def test_a_split_with_a_folder_is_not_cut_from_train():
@@ -129,8 +189,8 @@ def test_a_class_that_train_lost_is_told():
 
 def test_an_empty_split_is_told():
     with pytest.raises(UserError) as error:
-        _plan(_records(20), eval_fraction=0.0)
+        _plan(_records(2), eval_fraction=1e-9)
     assert str(error.value) == (
-        "the eval split is empty, with 40 usable pictures in all; "
+        "the eval split is empty, with 4 usable pictures in all; "
         "add pictures, give it a folder of its own, or raise eval_fraction"
     )

@@ -16,7 +16,7 @@ def _write(root: Path, files: dict[str, bytes], quarantined: list[str], leaks: l
     for name, data in files.items():
         (root / name).write_bytes(data)
     output = root / "examples"
-    plan = Plan({}, [], [(name, "a reason") for name in quarantined])
+    plan = Plan({}, [], [(name, "a reason") for name in quarantined], [])
     write_thumbnails(str(output), str(root), 1_000_000, plan, leaks)
     return output
 

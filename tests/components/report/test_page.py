@@ -51,7 +51,7 @@ def _page() -> page.Page:
         scores=page.Scores(calibration, _CHART, _CHART, _CHART),
         slices=slices,
         pictures={"mistakes": [], "right": []},
-        data=page.Data(Files(FileCounts(78, 78, 0, 0, 0, 0, 0), [], [], []), _CHART, _CHART, _CHART),
+        data=page.Data(Files(FileCounts(78, 78, 0, 0, 0, 0, 0), [], [], [], []), _CHART, _CHART, _CHART),
         run=page.Run(_CHART, _INFO, "", {}, ""),
     )
 
