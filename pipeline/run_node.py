@@ -20,7 +20,7 @@ from modeling import weights
 from pipeline import run_folders
 from pipeline.command import BAD_INPUT, DONE, Command, is_interrupted
 from pipeline.config import Config
-from pipeline.engine import connection, faults
+from pipeline.engine import connection, faults, reachable
 from pipeline.kubeflow import parameters, sdk
 from pipeline.steps import STEPS
 
@@ -88,7 +88,9 @@ def _start(options: argparse.Namespace) -> int:
     weights.check(config.backbone.weights)
     folders.check_no_pattern("--pipeline-root", options.pipeline_root)
     run_folders.check_apart("--pipeline-root", options.pipeline_root, run_folders.of_pictures(config))
-    store = connection.connect(connection.parse(options.metadata))
+    address = connection.parse(options.metadata)
+    store = connection.connect(address)
+    reachable.check(address)
     if options.node == "ImageExampleGen":
         _check_data(config)
     _log_to_pod()

@@ -47,7 +47,9 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         """For people: nothing of it is secret."""
-        return f"sqlite://{self.file}" if self.file else f"{self.kind}://{self.host}:{self.port}/{self.database}"
+        if self.file:
+            return f"sqlite://{self.file}"
+        return f"{self.kind}://{self.host}:{self.port}" + (f"/{self.database}" if self.database else "")
 
 
 def parse(text: str, option: str = "--metadata") -> Address:

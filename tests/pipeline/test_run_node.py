@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import mariadb_server
+import metadata_server
 import ml_metadata as mlmd
 import pytest
 import yaml
@@ -67,6 +68,13 @@ def test_what_cannot_run_is_told_in_one_line(
     assert run_node.main(_arguments(**changes)) == 2
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith(f"error: {message}")
+
+
+def test_a_store_that_cannot_be_reached_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_node.main(_arguments(metadata="grpc://127.0.0.1:9")) == 1
+    assert capfd.readouterr().err == (
+        "error: the metadata store grpc://127.0.0.1:9 cannot be reached: Connection refused\n"
+    )
 
 
 def test_the_step_that_reads_the_pictures_tells_what_the_gate_cannot_measure(
@@ -209,7 +217,11 @@ def _metadata(done: Done, name: str) -> dict[str, Any]:
 @pytest.mark.slow
 def test_a_run_publishes_and_the_next_one_is_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
-    cluster = Cluster(tmp_path, f"sqlite://{tmp_path}/metadata.db")
+    with metadata_server.running(tmp_path / "metadata.db") as server:
+        _publish_and_take_from_the_cache(Cluster(tmp_path, f"grpc://{server}"), tmp_path)
+
+
+def _publish_and_take_from_the_cache(cluster: Cluster, tmp_path: Path) -> None:
     first = cluster.run("first", in_new_processes=True)
     assert _states(first) == dict.fromkeys(all_steps(), "run")
     (version,) = cluster.versions()
