@@ -100,6 +100,7 @@ def ingest(data: Path, directory: Path, **changes: Any) -> Examples:
         "max_pixels": 10_000_000,
         "layout": "auto",
         "follow_links": False,
+        "columns": {},
         **changes,
     }
     _beam(image_example_gen.Executor, directory).Do({}, {"examples": [examples]}, properties)
