@@ -18,6 +18,11 @@ def leak_files(row: int) -> tuple[str, str]:
     return os.path.join(FOLDER, f"leak-{row}.jpg"), os.path.join(FOLDER, f"leak-{row}-near.jpg")
 
 
+def issue_file(table: str, row: int, column: int) -> str:
+    """Path, relative to DataAudit's output, of a thumbnail of a row of one of its tables, both counted from 0."""
+    return os.path.join(FOLDER, f"{os.path.splitext(table)[0]}-{row}-{column}.jpg")
+
+
 def make(path: str, max_pixels: int) -> bytes:
     """A JPEG of at most 160 pixels a side of the picture in a file.
 
@@ -32,4 +37,9 @@ def make(path: str, max_pixels: int) -> bytes:
     if os.path.getsize(path) > normalising.max_bytes(max_pixels):
         raise normalising.Refused("too many bytes")
     with open(path, "rb") as file:
-        return normalising.thumbnail(file.read(), max_pixels, _SIDE)
+        return of_bytes(file.read(), max_pixels)
+
+
+def of_bytes(data: bytes, max_pixels: int) -> bytes:
+    """The same of a picture's bytes; raises Refused as `make` does."""
+    return normalising.thumbnail(data, max_pixels, _SIDE)

@@ -11,7 +11,7 @@ A split has two families of TFRecord files, a file a shard and view each:
 import json
 import os
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -68,6 +68,18 @@ class FeaturesInfo:
             return cls(**json.loads(file.read()))
 
 
+class Bottlenecks(NamedTuple):
+    """The pictures of a split, in the order of its files.
+
+    Attributes:
+      sha256s: hash of each picture's file, hexadecimal.
+      values: float32 [pictures, channels].
+    """
+
+    sha256s: list[str]
+    values: npt.NDArray[np.float32]
+
+
 def file_name(family: str, shard: int, shards: int, view: int) -> str:
     """Name of one file of a split."""
     return f"{family}-{shard:05d}-of-{shards:05d}.view-{view:02d}.tfrecord"
@@ -119,3 +131,12 @@ def decode(family: str, serialized: tf.Tensor, shape: list[int]) -> tuple[tf.Ten
     )
     values = tf.io.decode_raw(parsed[_FEATURE], _DTYPES[family])
     return tf.cast(tf.reshape(values, [-1, *shape]), tf.float32), parsed[LABEL]
+
+
+def read_bottlenecks(directory: str, split: str) -> Bottlenecks:
+    """Reads the first view of a split; the arguments are as in `files`."""
+    spec = {_FEATURE: tf.io.FixedLenFeature([], tf.string), SHA256: tf.io.FixedLenFeature([], tf.string)}
+    dataset = tf.data.TFRecordDataset(files(directory, split, BOTTLENECKS, 0))
+    rows = list(dataset.map(lambda record: tf.io.parse_single_example(record, spec)).as_numpy_iterator())
+    values = np.frombuffer(b"".join(row[_FEATURE] for row in rows), np.float32)
+    return Bottlenecks([row[SHA256].decode() for row in rows], values.reshape(len(rows), -1))

@@ -11,6 +11,7 @@ from tfx.types import Channel, standard_artifacts
 from common import drivers
 from common.lineage import PIPELINE
 from components.bulk_inferrer.component import BulkInferrer
+from components.data_audit.component import DataAudit
 from components.evaluator.component import Evaluator
 from components.example_validator.component import ExampleValidator
 from components.feature_extractor.component import FeatureExtractor
@@ -122,6 +123,8 @@ def create_pipeline(
     folder = pusher_pb2.PushDestination.Filesystem(base_directory=serving)
     destination = pusher_pb2.PushDestination(filesystem=folder)
     pusher = Pusher(model=model, model_blessing=blessing, push_destination=destination)
+    data_audit = DataAudit(examples=examples, features=features, evaluation=evaluation, seed=config.seed)
+    data_audit.add_upstream_node(pusher)  # a model that is good need not wait
     report = Report(
         examples=examples,
         statistics=statistics,
@@ -130,10 +133,11 @@ def create_pipeline(
         model_run=trainer.outputs["model_run"],
         evaluation=evaluation,
         blessing=blessing,
+        data_issues=data_audit.outputs["data_issues"],
         # What the model does not depend on is no reason to write the page again.
         configuration=to_yaml(config, without=("output", "infer")),
     )
-    steps += [resolver, evaluator, pusher, report]
+    steps += [resolver, evaluator, pusher, data_audit, report]
     if config.infer is not None:
         chosen = {"model": model, "model_blessing": blessing, "baseline_model": baseline}
         bulk_inferrer = BulkInferrer(**chosen, data=config.infer)

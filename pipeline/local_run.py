@@ -98,6 +98,7 @@ def _show(summary: "Summary", output: Path, screen: Screen) -> None:
         screen.line(f"leakage    {files.leakage} held-out {pictures} like a training picture: {table}")
     for note in summary.notes:
         screen.line(f"splits     {note}")
+    _show_issues(summary, screen)
     for split, metrics in summary.metrics.items():
         screen.line(f"{split:<10} accuracy {metrics['accuracy']:.4f}, loss {metrics['loss']:.4f}")
     how = f"{summary.stage_1}, L2 penalty {summary.penalty:.3g}" if summary.penalty else summary.stage_1
@@ -124,6 +125,12 @@ def _show(summary: "Summary", output: Path, screen: Screen) -> None:
     screen.line(f"training   {summary.training}")
     screen.line(f"summary    {output / 'run_summary.json'}")
     screen.line(f"report     {output / report.FILE_NAME}")
+
+
+def _show_issues(summary: "Summary", screen: Screen) -> None:
+    found = [f"{count} {name.replace('_', ' ')}" for name, count in summary.issues._asdict().items() if count]
+    if found:
+        screen.line(f"issues     {', '.join(found)}: {summary.label_issues}")
 
 
 def _show_inference(inference: "Inference", screen: Screen) -> None:

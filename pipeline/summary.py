@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from tfx import types
 
 from common import labels
+from common.data_issues import LABEL_ISSUES_FILE, IssueCounts
 from common.examples import EVAL, TEST, TRAIN, FileCounts, read_notes
 from common.lineage import Lineage
 from components import report
@@ -62,6 +63,8 @@ class Summary(NamedTuple):
       diverged: the stages with an epoch whose loss was infinite or not a number.
       warnings: what to be wary of, a line each: `modeling.run_warnings`.
       examples: folder of the examples, with quarantine.csv, duplicates.csv and leakage.csv.
+      issues: how much may be wrong with the data, by kind.
+      label_issues: path of label_issues.csv; the other kinds have their tables beside it.
       model: folder of the trained model.
       training: folder of history.csv and the TensorBoard logs.
       report: path of report.html.
@@ -83,6 +86,8 @@ class Summary(NamedTuple):
     diverged: list[int]
     warnings: list[str]
     examples: str
+    issues: IssueCounts
+    label_issues: str
     model: str
     training: str
     report: str
@@ -90,7 +95,11 @@ class Summary(NamedTuple):
 
     def write(self, output: Path) -> None:
         """Writes run_summary.json."""
-        parts = {"files": self.files._asdict(), "inference": self.inference and self.inference._asdict()}
+        parts = {
+            "files": self.files._asdict(),
+            "issues": self.issues._asdict(),
+            "inference": self.inference and self.inference._asdict(),
+        }
         content = {**self._asdict(), **parts}
         (output / FILE_NAME).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
@@ -101,6 +110,7 @@ def summarize(steps: Iterable[Step], lineage: Lineage) -> Summary:
     found = {step.name: as_tfx(lineage, lineage.outputs(step.execution_id)) for step in steps}
     outputs = {name: {key: one for key, (one, *_) in by_key.items()} for name, by_key in found.items()}
     examples = outputs["ImageExampleGen"]["examples"]
+    data_issues = outputs["DataAudit"]["data_issues"]
     pushed = outputs["Pusher"]["pushed_model"]
     evaluation = outputs["Evaluator"]["evaluation"]
     training = outputs["Trainer"]["model_run"].uri
@@ -129,6 +139,8 @@ def summarize(steps: Iterable[Step], lineage: Lineage) -> Summary:
         diverged=stages,
         warnings=[*run_warnings.of_training(stages), *run_warnings.of_classes(matrix, classes)],
         examples=examples.uri,
+        issues=IssueCounts.read(data_issues),
+        label_issues=os.path.join(data_issues.uri, LABEL_ISSUES_FILE),
         model=outputs["Trainer"]["model"].uri,
         training=training,
         report=os.path.join(outputs["Report"]["report"].uri, report.FILE_NAME),

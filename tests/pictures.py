@@ -13,7 +13,8 @@ from PIL import Image
 
 Pixels = npt.NDArray[np.uint8]
 
-_TINTS = ((200, 60, 60), (60, 60, 200), (60, 200, 60), (200, 200, 60))
+# Of the first classes that `write_classes` writes.
+TINTS = ((200, 60, 60), (60, 60, 200), (60, 200, 60), (200, 200, 60))
 
 
 def make_pixels(seed: int, height: int = 24, width: int = 32, tint: tuple[int, int, int] = (128, 128, 128)) -> Pixels:
@@ -76,6 +77,6 @@ def write_classes(root: Path, counts: Mapping[str, int], *, seed: int = 0, size:
         folder = root / name
         folder.mkdir(parents=True)
         for index in range(count):
-            pixels = make_pixels(seed + 1000 * class_id + index, size, size, _TINTS[class_id % len(_TINTS)])
+            pixels = make_pixels(seed + 1000 * class_id + index, size, size, TINTS[class_id % len(TINTS)])
             (folder / f"{index:03d}.png").write_bytes(encode(pixels))
     return root

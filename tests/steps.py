@@ -29,9 +29,11 @@ from tfx.types.standard_artifacts import (
 )
 
 from common import example_records, progress
+from common.artifacts import DataIssues
 from common.examples import Example
 from components.bulk_inferrer import driver as bulk_inferrer_driver
 from components.bulk_inferrer import executor as bulk_inferrer
+from components.data_audit import executor as data_audit
 from components.evaluator import executor as evaluator
 from components.feature_extractor import executor as feature_extractor
 from components.image_example_gen import executor as image_example_gen
@@ -239,6 +241,14 @@ def statistics(examples: Examples, directory: Path) -> ExampleStatistics:
     return made
 
 
+def audit(examples: Examples, features: Examples, evaluation: ModelEvaluation, directory: Path) -> DataIssues:
+    """Runs DataAudit."""
+    made = artifact(DataIssues, directory)
+    inputs = {"examples": [examples], "features": [features], "evaluation": [evaluation]}
+    data_audit.Executor().Do(inputs, {"data_issues": [made]}, {"seed": 0})
+    return made
+
+
 def report(
     examples: Examples,
     features: Examples,
@@ -258,6 +268,7 @@ def report(
         "model_run": run,
         "evaluation": evaluated[0],
         "blessing": evaluated[1],
+        "data_issues": audit(examples, features, evaluated[0], directory / "issues"),
     }
     report_executor.Executor().Do(
         {key: [value] for key, value in inputs.items()},

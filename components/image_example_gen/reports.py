@@ -1,14 +1,12 @@
 """What people will want to see of files that were not used, or not used as one would wish: tables and thumbnails."""
 
 import contextlib
-import csv
-import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from tfx.dsl.io import fileio
 
-from common import escaping
+from common import csv_tables, escaping
 from common.examples import DUPLICATES_FILE, LEAKAGE_FILE, QUARANTINED_FILE
 from components.image_example_gen.leakage import Leak
 from components.image_example_gen.plan import Plan
@@ -27,11 +25,11 @@ def write_reports(directory: str, plan: Plan, leaks: Iterable[Leak]) -> None:
     File names are escaped as `common.escaping` does; a cell that begins like a formula gets an apostrophe.
     """
     quarantined = ((escaping.escape(path), reason) for path, reason in plan.quarantined)
-    _write(os.path.join(directory, QUARANTINED_FILE), ("file", "reason"), quarantined)
+    csv_tables.write(os.path.join(directory, QUARANTINED_FILE), ("file", "reason"), quarantined)
     duplicates = ((escaping.escape(path), escaping.escape(kept)) for path, kept in plan.duplicates)
-    _write(os.path.join(directory, DUPLICATES_FILE), ("file", "kept"), duplicates)
+    csv_tables.write(os.path.join(directory, DUPLICATES_FILE), ("file", "kept"), duplicates)
     alike = ((escaping.escape(leak.path), leak.split, escaping.escape(leak.near), str(leak.distance)) for leak in leaks)
-    _write(os.path.join(directory, LEAKAGE_FILE), ("file", "split", "near", "distance"), alike)
+    csv_tables.write(os.path.join(directory, LEAKAGE_FILE), ("file", "split", "near", "distance"), alike)
 
 
 def write_thumbnails(directory: str, root: str, max_pixels: int, plan: Plan, leaks: Iterable[Leak]) -> None:
@@ -61,13 +59,3 @@ def _chosen(plan: Plan, leaks: list[Leak]) -> Iterator[tuple[str, str]]:
         yield thumbnails.quarantined_file(row), path
     for row, leak in enumerate(leaks[:_LEAKS]):
         yield from zip(thumbnails.leak_files(row), (leak.path, leak.near), strict=True)
-
-
-def _write(path: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    text = io.StringIO()
-    # A spreadsheet that splits at semicolons leaves a quoted cell whole.
-    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    writer.writerow(header)
-    writer.writerows(map(escaping.csv_cell, row) for row in rows)
-    with fileio.open(path, "wb") as file:
-        file.write(text.getvalue().encode())

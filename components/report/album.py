@@ -68,6 +68,14 @@ def data_uri(pixels: npt.NDArray[np.generic]) -> str:
     return jpeg_uri(encoded.getvalue())
 
 
+def stored(path: str) -> str:
+    """The data URI of a JPEG file; empty where there is none."""
+    if not tf.io.gfile.exists(path):
+        return ""
+    with tf.io.gfile.GFile(path, "rb") as file:
+        return jpeg_uri(file.read())
+
+
 def jpeg_uri(data: bytes) -> str:
     """A JPEG file as a data URI."""
     return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"

@@ -5,6 +5,7 @@ from tfx.types import Artifact
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.types.standard_artifacts import Examples, ExampleStatistics, Model, ModelBlessing, ModelEvaluation, ModelRun
 
+from common.artifacts import DataIssues
 from common.spec_component import SpecComponent
 from components.report import driver, executor
 
@@ -30,6 +31,8 @@ class ReportSpec(ComponentSpec):
         # Evaluator's.
         "evaluation": ChannelParameter(type=ModelEvaluation),
         "blessing": ChannelParameter(type=ModelBlessing),
+        # DataAudit's.
+        "data_issues": ChannelParameter(type=DataIssues),
     }
     # The run's settings, to be shown, as YAML.
     PARAMETERS = {"configuration": ExecutionParameter(type=str)}

@@ -1,7 +1,5 @@
 """What a report says of the data: counts by split, and the files that were not used."""
 
-import csv
-import io
 import os
 from typing import NamedTuple
 
@@ -11,6 +9,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx import types
 from tfx.types import artifact_utils
 
+from common import csv_tables
 from common.examples import DUPLICATES_FILE, LEAKAGE_FILE, QUARANTINED_FILE, SLICES, SPLITS, FileCounts, read_notes
 from components.report import album, charts
 from imaging import ranges, thumbnails
@@ -106,16 +105,8 @@ def read_files(examples: types.Artifact) -> Files:
 
 
 def _table(uri: str, name: str) -> list[list[str]]:
-    with tf.io.gfile.GFile(os.path.join(uri, name), "rb") as file:
-        _, *rows = csv.reader(io.StringIO(file.read().decode()))
-    return rows[:_MAX_ROWS]
+    return csv_tables.read(os.path.join(uri, name))[:_MAX_ROWS]
 
 
 def _thumbnails(uri: str, files: "list[str] | tuple[str, str]") -> list[str]:
-    found = []
-    for file in files:
-        path = os.path.join(uri, file)
-        if tf.io.gfile.exists(path):
-            with tf.io.gfile.GFile(path, "rb") as opened:
-                found.append(album.jpeg_uri(opened.read()))
-    return found
+    return [found for file in files if (found := album.stored(os.path.join(uri, file)))]

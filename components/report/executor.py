@@ -16,7 +16,7 @@ from tfx.types import artifact_utils
 from common.examples import BRIGHTNESS_RANGE, CLASS_NAME, SIZE_RANGE, TEST
 from common.hashing import FINGERPRINT
 from common.labels import read_labels
-from components.report import FILE_NAME, album, charts, data_section, gallery, numbers, page
+from components.report import FILE_NAME, album, audit_section, charts, data_section, gallery, numbers, page
 from components.report.driver import STEP_SECONDS
 from components.report.page import Classes, Data, Gate, Page, Run, Scores, Training
 from modeling import evaluations, probabilities, run_warnings
@@ -91,6 +91,8 @@ def _page(inputs: dict[str, types.Artifact], configuration: str, step_seconds: d
             by_size=data_section.chart(counts[SIZE_RANGE], "Pictures by their shorter side"),
             by_brightness=data_section.chart(counts[BRIGHTNESS_RANGE], "Pictures by their brightness"),
         ),
+        # Runs of earlier releases, whose page can be written again, have none.
+        issues=audit_section.read(inputs["data_issues"]) if "data_issues" in inputs else None,
         run=Run(
             seconds=charts.bars(_seconds(step_seconds), "Time of each step", "seconds"),
             info=info,

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from common.examples import BRIGHTNESS_RANGE, CLASS_NAME, SIZE_RANGE
 from components.report import charts, templates
+from components.report.audit_section import Issues
 from components.report.data_section import Counts, Files
 from components.report.gallery import Frame
 from components.report.numbers import Calibration, ClassRow, Comparison, Ints, Share
@@ -135,6 +136,7 @@ class Page(NamedTuple):
       slices: of the test split with their accuracies, in the order to show them.
       pictures: of the test split, by the walls of `gallery`; the two of a comparison only where there is one.
       data: what there is.
+      issues: what may be wrong with it; None where nobody looked.
       run: how to come to the same again.
     """
 
@@ -148,6 +150,7 @@ class Page(NamedTuple):
     slices: Sequence[tuple[Slice, Share]]
     pictures: Mapping[str, Sequence[Frame]]
     data: Data
+    issues: Issues | None
     run: Run
 
 

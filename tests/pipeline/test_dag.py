@@ -28,6 +28,7 @@ _CODE = {
     "Trainer": ["tfx.components.trainer.executor", "components.trainer.run_fn"],
     "Evaluator": ["components.evaluator.executor"],
     "Pusher": ["components.pusher.executor"],
+    "DataAudit": ["components.data_audit.executor"],
     "Report": ["components.report.executor"],
     "BulkInferrer": ["components.bulk_inferrer.executor"],
 }

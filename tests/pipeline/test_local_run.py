@@ -158,7 +158,7 @@ def test_a_blessed_model_that_was_deleted_is_no_baseline_and_that_is_said(
 ) -> None:
     deleted = place.summary["model"]
     shutil.rmtree(place.output / "pipeline" / "Trainer" / "model")
-    for executed in (["Trainer", "Evaluator", "Pusher", "Report"], []):
+    for executed in (["Trainer", "Evaluator", "Pusher", "DataAudit", "Report"], []):
         assert place.run() == local_run.PUBLISHED
         assert place.executed() == executed
         assert [check["metric"] for check in place.summary["gate"]] == ["accuracy", "served"]
@@ -198,7 +198,7 @@ def test_one_new_picture_runs_everything_that_depends_on_it(place: Workplace) ->
 
 def test_a_training_setting_runs_training_and_what_follows(place: Workplace) -> None:
     assert place.run("--set", "trainer.dropout=0.2") in (local_run.PUBLISHED, local_run.NOT_BLESSED)
-    assert place.executed() == ["Trainer", "Evaluator", "Pusher", "Report"]
+    assert place.executed() == ["Trainer", "Evaluator", "Pusher", "DataAudit", "Report"]
 
 
 def test_a_search_takes_the_features_of_a_run_and_a_run_with_what_it_found_reaches_the_same(
@@ -322,9 +322,9 @@ def test_an_edit_of_the_model_code_runs_what_depends_on_it_and_no_more(place: Wo
     edit("common/errors.py", "\n# An edit that runs nothing.\n")
     assert run() == []
     edit("modeling/head.py", "\nEDITED = 1\n")
-    assert run() == ["Trainer", "Evaluator", "Pusher", "Report"]
+    assert run() == ["Trainer", "Evaluator", "Pusher", "DataAudit", "Report"]
     edit("modeling/picture_graph.py", "\nEDITED = 1\n")
-    assert run() == ["Transform", "FeatureExtractor", "Trainer", "Evaluator", "Pusher", "Report"]
+    assert run() == ["Transform", "FeatureExtractor", "Trainer", "Evaluator", "Pusher", "DataAudit", "Report"]
 
 
 def test_existing_splits_are_kept_and_missing_ones_cut(tmp_path: Path) -> None:
@@ -555,7 +555,7 @@ def test_ctrl_c_inside_a_beam_step_is_an_interrupt_and_the_next_run_goes_on(
     assert shown.err == "interrupted: the same command goes on where this one stopped\n"
     assert shown.out.splitlines()[-1].split()[:2] == ["FeatureExtractor", "failed"]
     assert place.run("--set", "trainer.fine_tune=false") in (local_run.PUBLISHED, local_run.NOT_BLESSED)
-    assert place.executed() == ["FeatureExtractor", "Trainer", "Evaluator", "Pusher", "Report"]
+    assert place.executed() == ["FeatureExtractor", "Trainer", "Evaluator", "Pusher", "DataAudit", "Report"]
 
 
 def test_an_interrupt_that_a_library_swallows_still_ends_the_run(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from common.data_issues import IssueCounts
 from common.examples import FileCounts
 from components.image_example_gen import layout
 from pipeline.config import BackboneConfig, Config, IngestConfig, TrainerConfig
@@ -32,6 +33,8 @@ def _lines(capfd: pytest.CaptureFixture[str], start: str, leakage: int = 0, **ch
         diverged=[],
         warnings=[],
         examples="/examples",
+        issues=IssueCounts(label_issues=0),
+        label_issues="/issues/label_issues.csv",
         model="",
         training="",
         report="",
@@ -143,6 +146,16 @@ def test_a_key_without_effect_is_told(
 )
 def test_leakage_is_told_where_there_is_any(leakage: int, lines: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     assert _lines(capfd, "leakage", leakage) == lines
+
+
+@pytest.mark.parametrize(
+    ("label_issues", "lines"),
+    [(0, []), (3, ["issues     3 label issues: /issues/label_issues.csv"])],
+)
+def test_what_may_be_wrong_with_the_data_is_told(
+    label_issues: int, lines: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert _lines(capfd, "issues", issues=IssueCounts(label_issues)) == lines
 
 
 @pytest.mark.parametrize(

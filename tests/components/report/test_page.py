@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from markupsafe import Markup
 
+from common.data_issues import IssueCounts
 from common.examples import CLASS_NAME, FileCounts
 from components.report import charts, numbers, page
+from components.report.audit_section import Issues
 from components.report.data_section import Files
 from modeling.evaluations import Check, Slice
 from modeling.features import FeaturesInfo
@@ -52,6 +54,7 @@ def _page() -> page.Page:
         slices=slices,
         pictures={"mistakes": [], "right": []},
         data=page.Data(Files(FileCounts(78, 78, 0, 0, 0, 0, 0), [], [], [], []), _CHART, _CHART, _CHART),
+        issues=Issues(IssueCounts(0), []),
         run=page.Run(_CHART, _INFO, "", {}, ""),
     )
 

@@ -13,7 +13,7 @@ import steps
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from browser import Browser
-from pictures import encode, make_pixels, make_scene, write_classes
+from pictures import TINTS, encode, make_pixels, make_scene, write_classes
 from PIL import Image
 from sklearn import metrics
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation
@@ -48,6 +48,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     (data / "train" / IMG / "copy.png").write_bytes((data / "train" / IMG / "000.png").read_bytes())
     (data / "train" / BOLD / "scene.png").write_bytes(encode(make_scene(1)))
     (data / "test" / BOLD / "again.jpg").write_bytes(encode(make_scene(1), "JPEG", quality=60))
+    (data / "train" / IMG / "mislabelled.png").write_bytes(encode(make_pixels(888, 32, 32, TINTS[1])))
 
     examples = steps.ingest(data, root / "examples", max_quarantined_fraction=0.2)
     graph = steps.transform(examples, root / "transform")
@@ -143,7 +144,7 @@ def test_the_gate_says_which_number_met_which_threshold(run: Run, html: str) -> 
 
 def test_it_tells_of_each_file_that_was_not_used(html: str) -> None:
     text = _text(html)
-    assert "90 files found: 86 used, 1 duplicate, 3 quarantined." in text
+    assert "91 files found: 87 used, 1 duplicate, 3 quarantined." in text
     quarantined = _table(html, "Quarantined")
     assert len(quarantined) == 3
     assert sum("broken" in row[1] and "<i>" in row[1] for row in quarantined) == 1
@@ -152,6 +153,15 @@ def test_it_tells_of_each_file_that_was_not_used(html: str) -> None:
     assert (copy.endswith("copy.png"), kept.endswith("000.png")) == (True, True)
     ((_, held_out, split, near, _),) = _table(html, "Held-out pictures that look like a training picture")
     assert (held_out.endswith("again.jpg"), split, near.endswith("scene.png")) == (True, "test", True)
+
+
+def test_labels_that_look_wrong_are_shown_with_what_they_look_like(html: str) -> None:
+    section = html.split('<section id="issues">')[1].split("</section>")[0]
+    first = re.findall(r"<figure>.*?</figure>", section, flags=re.DOTALL)[0]
+    assert _pixels(re.findall(r'src="data:image/jpeg;base64,([^"]+)"', first)[0]).shape == (32, 32, 3)
+    assert "mislabelled.png" in first
+    suggested = re.findall(r"<b[^>]*>(.*?)</b>", first)
+    assert [html_entities.unescape(name) for name in suggested] == [_shown(IMG), _shown(BOLD)]
 
 
 def test_it_says_what_the_model_is_made_from(run: Run, html: str) -> None:

@@ -1,0 +1,32 @@
+"""What may be wrong with the data, as DataAudit writes it and later steps read it: names of tables, and counts.
+
+Each table is as `common.csv_tables` writes it, the most suspicious picture first.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from tfx.types import Artifact
+
+LABEL_ISSUES_FILE = "label_issues.csv"
+MOST_SHOWN = 24  # rows of each table that have thumbnails
+
+
+class IssueCounts(NamedTuple):
+    """How many rows each table has. The fields are custom properties of the artifact.
+
+    Attributes:
+      label_issues: pictures whose label looks wrong.
+    """
+
+    label_issues: int
+
+    def write(self, data_issues: "Artifact") -> None:
+        """Sets the custom properties."""
+        for name, count in self._asdict().items():
+            data_issues.set_int_custom_property(name, count)
+
+    @classmethod
+    def read(cls, data_issues: "Artifact") -> "IssueCounts":
+        """Gets them. The metadata store of some schedulers gives whole numbers back as floats."""
+        return cls(**{name: int(data_issues.get_int_custom_property(name)) for name in cls._fields})

@@ -1,0 +1,79 @@
+"""Writes a table of suspicious pictures, and thumbnails of those in its first rows."""
+
+import contextlib
+import os
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from common import csv_tables, escaping, example_records
+from common.data_issues import LABEL_ISSUES_FILE, MOST_SHOWN
+from common.examples import SPLITS
+from components.data_audit.label_issues import LabelIssue
+from components.data_audit.pictures import Picture
+from imaging import thumbnails
+from imaging.normalising import Refused
+
+
+class Table(NamedTuple):
+    """A table, the most suspicious picture first.
+
+    Attributes:
+      file: its name.
+      header: names of the columns.
+      rows: their cells, escaped.
+      pictures: hashes of the pictures that a row is about.
+    """
+
+    file: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    pictures: Sequence[Sequence[str]]
+
+
+def of_label_issues(issues: Sequence[tuple[Picture, LabelIssue]], classes: Sequence[str]) -> Table:
+    """One row a picture; `classes` are names by class id."""
+    names = [escaping.escape(name) for name in classes]
+    rows = [
+        (
+            picture.example.file_name,
+            picture.split,
+            names[issue.given],
+            names[issue.suggested],
+            f"{issue.probability:.4f}",
+            f"{issue.given_probability:.4f}",
+        )
+        for picture, issue in issues
+    ]
+    header = ("file", "split", "given", "suggested", "probability", "given_probability")
+    return Table(LABEL_ISSUES_FILE, header, rows, [[picture.example.sha256] for picture, _ in issues])
+
+
+def write(directory: str, tables: Sequence[Table], examples: str) -> None:
+    """Writes the tables, and JPEG files of at most 160 pixels a side for their first rows.
+
+    Args:
+      directory: where they go.
+      tables: which ones.
+      examples: folder of the examples, with the pictures.
+    """
+    for table in tables:
+        csv_tables.write(os.path.join(directory, table.file), table.header, table.rows)
+    tf.io.gfile.makedirs(os.path.join(directory, thumbnails.FOLDER))
+    targets: dict[str, list[str]] = {}
+    for table in tables:
+        for row, sha256s in enumerate(table.pictures[:MOST_SHOWN]):
+            for column, sha256 in enumerate(sha256s):
+                targets.setdefault(sha256, []).append(thumbnails.issue_file(table.file, row, column))
+    for sha256, thumbnail in _thumbnails(examples, targets):
+        for target in targets[sha256]:
+            with tf.io.gfile.GFile(os.path.join(directory, target), "wb") as file:
+                file.write(thumbnail)
+
+
+def _thumbnails(examples: str, sha256s: Collection[str]) -> Iterator[tuple[str, bytes]]:
+    for example in (one for split in SPLITS for one in example_records.read(examples, split)):
+        if example.sha256 in sha256s:
+            with contextlib.suppress(Refused):
+                yield example.sha256, thumbnails.of_bytes(example.image, example.height * example.width)
