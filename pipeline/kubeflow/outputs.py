@@ -1,6 +1,7 @@
 """Leaves what a step shows where Kubeflow's own interface looks for it: numbers, a matrix, the report, a verdict."""
 
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,6 +12,10 @@ from common.step_facts import HTML, MARKDOWN, METRICS, TEXT, Output
 
 if TYPE_CHECKING:
     from common.step_facts import Artifacts
+
+# A matrix is a message to Kubeflow's metadata server, which takes 4 MiB: some 610 classes with short names.
+_MOST_CLASSES = 500
+_MOST_BYTES = 3 << 20
 
 
 def write(told: Mapping[str, Any], paths: Mapping[str, str], shows: Iterable[Output], artifacts: "Artifacts") -> None:
@@ -47,14 +52,21 @@ def _write_artifact(kind: str, path: str, value: Any) -> dict[str, Any]:
     if kind == MARKDOWN:
         Path(path).write_text(value)
         return {}
-    metadata = value if kind == METRICS else _confusion_matrix(*value)
+    metadata = _finite(value) if kind == METRICS else _confusion_matrix(*value)
     Path(path).write_text(json.dumps(metadata))
     return metadata
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Those that are numbers: the launcher reads strict JSON, and would fail the finished step."""
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
 
 def _confusion_matrix(classes: list[str], counts: Any) -> dict[str, Any]:
     from kfp import dsl
 
+    if len(classes) > _MOST_CLASSES or len(classes) * sum(map(len, classes)) > _MOST_BYTES:
+        return {"left_out": f"{len(classes)} classes are too many for Kubeflow; the report has the confusion matrix"}
     metrics = dsl.ClassificationMetrics(name="", uri="", metadata={})
     metrics.log_confusion_matrix([escaping.escape(name) for name in classes], counts.tolist())
     return dict(metrics.metadata)

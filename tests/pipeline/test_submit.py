@@ -23,6 +23,7 @@ class Server(ThreadingHTTPServer):
         self.address = f"http://127.0.0.1:{self.server_port}"
         self.requests: list[tuple[str, Any]] = []
         self.refusal: tuple[int, str, bytes] | None = None
+        self.lost = False
 
     @property
     def run(self) -> dict[str, Any]:
@@ -35,7 +36,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        self._answer(200, "application/json", b"{}")  # no experiments yet
+        if self.server.lost:
+            self._answer(404, "text/html", b"<html>\n<body>Nothing here</body>")
+        else:
+            self._answer(200, "application/json", b"{}")  # no experiments yet
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -182,6 +186,14 @@ def test_a_file_that_is_not_there_is_told(server: Server, tmp_path: Path, capfd:
             ),
             "400 Failed to create a run: Invalid input error: the pipeline needs a service account",
         ),
+        (
+            (
+                500,
+                "application/json",
+                b'{"message": "", "details": [{"@type": "x", "error_message": "Internal error: no workflow"}]}',
+            ),
+            "500 Internal error: no workflow",
+        ),
         ((403, "text/html", b"<html>\n<body>Sign in</body>"), "403 Forbidden"),
         ((500, "application/json", b'["no", "message"]'), "500 Internal Server Error"),
     ],
@@ -192,6 +204,15 @@ def test_a_refusal_is_shown_in_the_server_s_words(
     server.refusal = refusal
     assert _submit(server) == 2
     assert capfd.readouterr().err == f"error: --host: '{server.address}' refused the run: {told}\n"
+
+
+def test_an_address_with_nothing_behind_it_is_told_at_once(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
+    server.lost = True
+    assert _submit(server) == 2
+    assert capfd.readouterr().err == (
+        f"error: --host: '{server.address}' refused the run: 404 Not Found; "
+        f"expected the address of Kubeflow Pipelines\n"
+    )
 
 
 @pytest.mark.parametrize("command", ["compile", "submit"])
