@@ -37,7 +37,8 @@ FROM system
 # Kubeflow's launcher runs in this container, as this user, and collects outputs below folders of the root.
 RUN useradd --uid 1000 --create-home pipeline && \
     install --directory --owner pipeline /gcs /minio /s3
-ENV HOME=/home/pipeline PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1
+# Where Google's Kubernetes puts the GPU's driver; elsewhere the folder is empty.
+ENV HOME=/home/pipeline PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 LD_LIBRARY_PATH=/usr/local/nvidia/lib64
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /srv/pipeline
 COPY LICENSE ./

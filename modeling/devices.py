@@ -1,8 +1,13 @@
 """The devices that models run on: how they compute, and how training shares them."""
 
 import functools
+import os
 
 import tensorflow as tf
+
+# Read when TensorFlow first uses a GPU. It would otherwise take all of its memory, and leave none to the process in
+# which Evaluator asks the model as a server does.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 
 def configure() -> None:

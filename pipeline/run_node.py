@@ -42,6 +42,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metadata", metavar="URI", required=True, help=connection.EXPECTED)
     parser.add_argument("--tfx", metavar="VERSION", required=True, help="the version that the pipeline is meant for")
     parser.add_argument(
+        "--gpus", metavar="COUNT", type=int, required=True, help="how many the node was compiled to have"
+    )
+    parser.add_argument(
         "--executor-input", metavar="JSON", required=True, help="KFP's ExecutorInput: the settings and the outputs"
     )
     parser.add_argument(
@@ -153,6 +156,7 @@ def _run(options: argparse.Namespace, config: Config, store: "connection.Config"
     is_local = "://" not in options.pipeline_root
     if is_local:
         _share_weights(options.pipeline_root)
+    _check_gpus(options.gpus, options.node)
     pipeline, node = _compile(options, config, store)
     _check_metadata(store, options.metadata)
     with _only_attempt(options.pipeline_root, options.node) if is_local else contextlib.nullcontext():
@@ -161,6 +165,21 @@ def _run(options: argparse.Namespace, config: Config, store: "connection.Config"
         from pipeline.kubeflow import outputs
 
         outputs.write(told, dict(options.output), STEPS[options.node].shows, artifacts)
+
+
+def _check_gpus(asked: int, node: str) -> None:
+    """A step that asked for GPUs would otherwise compute on the processor, for a night and without a word."""
+    if not asked:
+        return
+    import tensorflow as tf
+
+    seen = len(tf.config.list_physical_devices("GPU"))
+    if seen < asked:
+        raise UserError(
+            f"{node} asked for {asked} GPU{'s' * (asked != 1)} and TensorFlow sees {seen}; usual causes: the image was "
+            f"built without GPU=1, the node has no driver or its folder is not in LD_LIBRARY_PATH, or no GPU was free; "
+            f"`compile` with --gpu-step {node}=0 lets the step use the processor"
+        )
 
 
 def _compile(

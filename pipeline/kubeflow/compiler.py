@@ -73,6 +73,7 @@ def _component(
             "--serving": deployment.serving,
             "--metadata": deployment.metadata,
             "--tfx": deployment.tfx,
+            "--gpus": str(deployment.placement.gpus.get(step.name, 0)),
             "--executor-input": "{{$}}",
         }
         args = [part for pair in arguments.items() for part in pair]

@@ -12,7 +12,6 @@ from urllib3.exceptions import HTTPError
 
 from common.errors import UserError
 
-
 _NOT_FOUND = 404
 
 

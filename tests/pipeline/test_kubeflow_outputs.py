@@ -14,7 +14,7 @@ from pipeline.kubeflow import outputs
 
 def _write(tmp_path: Path, kind: str, value: Any) -> dict[str, Any]:
     """The metadata that the launcher reads for an output with a value."""
-    told = {
+    told: dict[str, Any] = {
         "outputFile": str(tmp_path / "told" / "output_metadata.json"),
         "artifacts": {"shown": {"artifacts": [{"name": "shown", "uri": "minio://bucket/shown"}]}},
     }

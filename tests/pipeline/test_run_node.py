@@ -25,7 +25,7 @@ from pipeline import run_node
 from pipeline.engine import connection
 from pipeline.kubeflow import parameters
 from pipeline.kubeflow.__main__ import main as kubeflow
-from pipeline.steps import STEPS
+from pipeline.steps import GPU_STEPS, STEPS
 
 TFX = importlib.metadata.version("tfx")
 
@@ -45,6 +45,7 @@ def _arguments(**changes: str) -> list[str]:
         "serving": "/no/such/serving",
         "metadata": "mysql://127.0.0.1/metadata?credentials=/no/such",
         "tfx": TFX,
+        "gpus": "0",
         "executor_input": json.dumps({"inputs": {"parameterValues": {**values, "run_id": "1"}}}),
         **changes,
     }
@@ -75,6 +76,15 @@ def test_a_store_that_cannot_be_reached_is_one_line(capfd: pytest.CaptureFixture
     assert capfd.readouterr().err == (
         "error: the metadata store grpc://127.0.0.1:9 cannot be reached: Connection refused\n"
     )
+
+
+def test_gpus_that_were_asked_for_and_are_not_there_stop_the_step(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    metadata = f"sqlite://{tmp_path}/metadata.db"
+    assert run_node.main(_arguments(pipeline_root=str(tmp_path), metadata=metadata, gpus="2")) == 2
+    *_, line = capfd.readouterr().err.splitlines()  # TensorFlow may have said something before
+    assert line.startswith("error: Trainer asked for 2 GPUs and TensorFlow sees 0; usual causes: ")
 
 
 def test_the_step_that_reads_the_pictures_tells_what_the_gate_cannot_measure(
@@ -183,7 +193,8 @@ class Cluster:
             "--tfx": TFX,
             "--output": root / "pipeline.yaml",
         }
-        assert kubeflow(["compile", *(f"{key}={value}" for key, value in arguments.items()), *options]) == 0
+        texts = [f"{key}={value}" for key, value in arguments.items()] + [f"--gpu-step={name}=0" for name in GPU_STEPS]
+        assert kubeflow(["compile", *texts, *options]) == 0
         self.forks = Forks()
         self.compiled = root / "pipeline.yaml"
 
