@@ -5,11 +5,13 @@ alike if at most 48 of these bits differ, and at most 7 of the 64 lowest.
 """
 
 import itertools
+from collections.abc import Iterator
 
 import imagehash
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from scipy import sparse
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -20,6 +22,7 @@ _BANDS = 4
 _FLIPS = (0, *(1 << bit for bit in range(16)))
 _CROWD = 1000
 _BATCH = 1024
+_MOST_PAIRS = 1 << 22  # held at once
 _PLACES = 1 << 40  # more than there are references
 _NONE = np.iinfo(np.int64).max
 _BITS = np.array([bin(word).count("1") for word in range(1 << 16)], dtype=np.uint8)
@@ -63,6 +66,36 @@ def nearest(queries: Hashes, references: Hashes) -> tuple[npt.NDArray[np.int64],
     return np.where(found, keys % _PLACES, -1), np.where(found, keys // _PLACES, 0)
 
 
+def groups(hashes: Hashes) -> npt.NDArray[np.int64]:
+    """Joins pictures that are alike, directly or through others in between; in a crowd as `nearest` compares.
+
+    Args:
+      hashes: uint64 [count, 4].
+
+    Returns:
+      The number of each one's group, int64 [count].
+    """
+    unique, inverse = np.unique(hashes, axis=0, return_inverse=True)
+    bands = [_Band(unique, band) for band in range(_BANDS)]
+    joined = np.arange(len(unique))
+    pairs: list[npt.NDArray[np.int64]] = []
+    for start in range(0, len(unique), _BATCH):
+        for query, reference, _ in _alike(unique[start : start + _BATCH], unique, bands):
+            pairs.append(np.stack([start + query, reference])[:, start + query < reference])
+        if sum(one.shape[1] for one in pairs) > _MOST_PAIRS:
+            joined, pairs = _join(joined, pairs), []
+    return _join(joined, pairs)[inverse.ravel()]
+
+
+def _join(joined: npt.NDArray[np.int64], pairs: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    """Groups [count], where those of each of some pairs, [2, pairs] each, are one."""
+    one, other = joined[np.concatenate([np.empty((2, 0), np.int64), *pairs], axis=1)]
+    count = len(joined)
+    graph = sparse.coo_matrix((np.ones(len(one), dtype=bool), (one, other)), shape=(count, count))
+    _, numbers = sparse.csgraph.connected_components(graph, directed=False)
+    return numbers.astype(np.int64)[joined]
+
+
 class _Band:
     """References by one band of 16 bits."""
 
@@ -87,14 +120,20 @@ def _best(
 ) -> npt.NDArray[np.int64]:
     """Each query's smallest pair of a distance and a reference's place, as one number; _NONE where there is none."""
     best = np.full(len(queries), _NONE)
+    for query, reference, distance in _alike(queries, references, bands):
+        np.minimum.at(best, query, distance * _PLACES + places[reference])
+    return best
+
+
+def _alike(queries: Hashes, references: Hashes, bands: list[_Band]) -> Iterator[tuple[npt.NDArray[np.int64], ...]]:
+    """Indices of queries and references that are alike, and how many bits differ; a pair may come several times."""
     for band, flip in itertools.product(bands, _FLIPS):
         query, reference = band.pairs(queries, flip)
         near = _distance(queries[query, :1], references[reference, :1]) <= _MAX_COARSE_DISTANCE
         query, reference = query[near], reference[near]
         distance = _distance(queries[query], references[reference])
         near = distance <= _MAX_DISTANCE
-        np.minimum.at(best, query[near], distance[near] * _PLACES + places[reference[near]])
-    return best
+        yield query[near], reference[near], distance[near]
 
 
 def _distance(one: Hashes, other: Hashes) -> npt.NDArray[np.int64]:

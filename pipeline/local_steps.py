@@ -224,6 +224,10 @@ def show_data(data: layout.Layout, ingest: configuration.IngestConfig, screen: S
     counts = data.counts()
     classes = [f"{name} ({counts[name]})" for name in data.classes]
     screen.line(f"classes    {len(classes)}: {escaping.first_few(classes, _SHOWN_CLASSES)}")
+    if groups := {file.group for file in data.files if file.group}:
+        alone = [file.path for file in data.files if not file.group]
+        rest = f"; {_files(len(alone))} in none: {escaping.first_few(alone)}" if alone else ""
+        screen.line(f"groups     {len(groups)}{rest}")
     for split in data.splits:
         if missing := [name for name in data.classes if name not in data.counts(split)]:
             screen.line(f"missing    {split} has no file of {escaping.first_few(missing)}")

@@ -19,7 +19,7 @@ from common import escaping, example_records, hashing, labels, progress, work_fi
 from common.errors import UserError
 from common.examples import Example, FileCounts, split_folder, write_notes, write_pictures
 from common.hashing import FINGERPRINT
-from components.image_example_gen import layout
+from components.image_example_gen import group_names, layout
 from components.image_example_gen.found_file import File
 from components.image_example_gen.leakage import find_leaks
 from components.image_example_gen.plan import NO_PICTURE, Plan, Record, make_plan
@@ -72,6 +72,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             eval_fraction=exec_properties["eval_fraction"],
             test_fraction=exec_properties["test_fraction"],
             max_quarantined_fraction=exec_properties["max_quarantined_fraction"],
+            by_likeness=exec_properties["group"] == group_names.LIKENESS,
         )
         self._store(plan, found, max_pixels, examples.uri, work)
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from common import folders, not_pictures
 from common.errors import UserError
 from common.examples import TEST, TRAIN
-from components.image_example_gen import listing, reading, table
+from components.image_example_gen import group_names, listing, reading, table
 from components.image_example_gen.found_file import File
 from components.image_example_gen.reading import AS_FOUND, Options, alike
 from components.image_example_gen.table import Columns
@@ -67,8 +67,13 @@ class Layout(NamedTuple):
 
 def arguments(parameters: Mapping[str, Any]) -> tuple[str, Options]:
     """Those of `find`, from a step's parameters."""
-    columns = Columns(**parameters["columns"])
-    return parameters["data"], Options(parameters["layout"], bool(parameters["follow_links"]), columns)
+    options = Options(
+        layout=parameters["layout"],
+        follow_links=bool(parameters["follow_links"]),
+        group=parameters["group"],
+        columns=Columns(**parameters["columns"]),
+    )
+    return parameters["data"], options
 
 
 def find(data: str, options: Options = AS_FOUND) -> Layout:
@@ -85,8 +90,13 @@ def find(data: str, options: Options = AS_FOUND) -> Layout:
     Raises:
       UserError: the folder or the table is missing or unreadable, or its layout is none that is known, or could be two.
     """
-    if table.is_one(data):
-        return _find_listed(os.path.abspath(data), options)
+    found = _find_listed(os.path.abspath(data), options) if table.is_one(data) else _find_in_folders(data, options)
+    if name := group_names.by_path(options.group):
+        found = found._replace(files=[file._replace(group=name(file.path)) for file in found.files])
+    return found
+
+
+def _find_in_folders(data: str, options: Options) -> Layout:
     root = folders.check(data, "data folder", expected=_EXPECTED)
     splits, left_out = reading.read(root, options)
     classes = {split: _classes(root, folder, options) for split, folder in splits.items()}

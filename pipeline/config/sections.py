@@ -11,6 +11,7 @@ from pipeline.config.values import (
     BatchSize,
     Epochs,
     Folder,
+    Group,
     HeldOutFraction,
     LearningRate,
     Proportion,
@@ -76,6 +77,8 @@ class IngestConfig(_Section):
     max_pixels: Annotated[int, Field(ge=1024)] = 50_000_000  # a picture with more, height times width, is quarantined
     layout: Literal["auto", "classes", "splits"] = "auto"  # what folders are that could be either; auto: stop there
     follow_links: bool = False  # whether links are followed that leave the data folder
+    # What puts pictures into groups, which no cut divides: "folder", "likeness", or a regular expression on paths
+    group: Group = ""
     columns: ColumnsConfig = ColumnsConfig()
 
     @model_validator(mode="after")

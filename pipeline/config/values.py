@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from components.image_example_gen import group_names
 from modeling.backbone_names import BACKBONES
 
 _WEIGHTS_SUFFIXES = (".weights.h5", ".keras")
@@ -38,11 +39,26 @@ def _on_this_machine(path: str, info: ValidationInfo) -> str:
     return path if _is_for_elsewhere(info) else os.path.expanduser(path)
 
 
+def _known_group(value: str) -> str:
+    try:
+        group_names.by_path(value)
+    except ValueError as error:
+        raise PydanticCustomError("group", "{hint}", {"hint": f"; {error}"}) from error
+    return value
+
+
 def _is_for_elsewhere(info: ValidationInfo) -> bool:
     return bool(info.context)
 
 
 Folder = Annotated[str, Field(pattern=r"^[^\x00]+$", description="a folder's path"), AfterValidator(_on_this_machine)]
+Group = Annotated[
+    str,
+    Field(
+        description=r"folder, likeness, or a regular expression with one group in parentheses such as '(patient\d+)_'"
+    ),
+    AfterValidator(_known_group),
+]
 BackboneName = Annotated[str, Field(description=f"one of {', '.join(BACKBONES)}"), AfterValidator(_known_backbone)]
 Weights = Annotated[
     str,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pictures import encode, make_scene
 from PIL import Image, ImageEnhance
 
-from imaging.likeness import Hashes, nearest, parse
+from imaging.likeness import Hashes, groups, nearest, parse
 from imaging.normalising import examine
 
 _RNG = np.random.default_rng(0)
@@ -81,6 +81,20 @@ def test_the_nearest_is_found_and_of_equally_near_ones_the_first():
     near, nearer = _differ(query, 2, 5), _differ(query, 3, 1)
     references = np.concatenate([_random(50), near, nearer, _random(5), nearer])
     assert [values.tolist() for values in nearest(query, references)] == [[51], [4]]
+
+
+def test_groups_join_all_that_are_alike_and_nothing_else():
+    # A chain of which each is like the next, pairs, and the rest by themselves.
+    hashes = _RNG.integers(0, 2**64, (3000, 4), dtype=np.uint64)
+    for place in range(1, 40):
+        hashes[place] = hashes[place - 1] ^ np.array([0, 2**20 - 1, 0, 2**place], np.uint64)
+    hashes[1000:1100] = hashes[2000:2100]
+    numbers = groups(hashes)
+    expected = np.arange(3000)
+    expected[:40] = 0
+    expected[1000:1100] = expected[2000:2100]
+    assert len(set(zip(numbers.tolist(), expected.tolist(), strict=True))) == len(set(numbers.tolist())) == 3000 - 139
+    assert groups(hashes[:0]).tolist() == []
 
 
 def test_without_references_or_queries_nothing_is_found():

@@ -180,6 +180,9 @@ def test_configuration_cannot_be_changed() -> None:
         Config().trainer.epochs = 3  # type: ignore[misc]
 
 
+_GROUPS = r"expected folder, likeness, or a regular expression with one group in parentheses such as '(patient\d+)_'"
+
+
 @pytest.mark.parametrize(
     ("override", "line"),
     [
@@ -192,6 +195,12 @@ def test_configuration_cannot_be_changed() -> None:
         ("trainer.epochs=", "trainer.epochs: got null, expected a whole number from 1 to 1000"),
         ("trainer.epochs=1:30", "trainer.epochs: got '1:30', expected a whole number from 1 to 1000"),
         (f"seed={10**22}", f"seed: got {10**22}, expected a whole number from 0 to 2147483647"),
+        ("ingest.group=(a)(b)", f"ingest.group: got '(a)(b)', {_GROUPS}; it has 2 groups in parentheses"),
+        (
+            "ingest.group=(a",
+            f"ingest.group: got '(a', {_GROUPS}; no regular expression: "
+            f"missing ), unterminated subpattern at position 0",
+        ),
         ("ingest.max_pixels=5", "ingest.max_pixels: got 5, expected a whole number of 1024 or more"),
         (
             "backbone={name: Xception, image_size: 70}",

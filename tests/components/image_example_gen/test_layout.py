@@ -103,6 +103,18 @@ def test_class_folders_without_a_file_to_use_are_left_out(tmp_path: Path):
     assert layout.left_out == [(name, "no file to use is in it") for name in "bde"]
 
 
+def test_groups_are_named_by_the_folder_or_by_a_pattern(tmp_path: Path):
+    _fill(tmp_path, "a/p1_1.png", "a/p1_2.png", "a/site/p2_1.png", "b/x.png")
+
+    def groups(group: str) -> dict[str, str]:
+        return {file.path: file.group for file in find(str(tmp_path), Options(group=group)).files}
+
+    by_folder = {"a/p1_1.png": "a", "a/p1_2.png": "a", "a/site/p2_1.png": "a/site", "b/x.png": "b"}
+    assert groups("folder") == by_folder
+    assert groups(r"/(p\d+)_") == {"a/p1_1.png": "p1", "a/p1_2.png": "p1", "a/site/p2_1.png": "p2", "b/x.png": ""}
+    assert groups(r"(q)?") == groups("likeness") == groups("") == dict.fromkeys(by_folder, "")
+
+
 def test_a_hidden_file_that_comes_or_goes_is_no_change(tmp_path: Path):
     layout = find(str(_fill(tmp_path, "a/1.png", "b/1.png")))
     _fill(tmp_path, "a/.DS_Store")

@@ -6,7 +6,7 @@ import pytest
 
 from common.errors import UserError
 from components.image_example_gen.found_file import File
-from components.image_example_gen.plan import Plan, Record, make_plan
+from components.image_example_gen.plan import NO_PICTURE, Plan, Record, make_plan
 
 
 def _record(path: str, content: str | None = None, split: str = "train", problem: str = "") -> Record:
@@ -97,6 +97,64 @@ def test_classes_that_each_split_has_by_hash_are_cut_by_hash_alone():
         if "/c/" not in path:
             place = _by_hash(path)
             assert split == ("test" if place < 0.15 else "eval" if place < 0.3 else "train")
+
+
+def _grouped(record: Record, group: str) -> Record:
+    return record._replace(file=record.file._replace(group=group))
+
+
+def test_pictures_of_a_group_are_in_one_split_and_stay_there():
+    records = [_grouped(record, f"patient {place // 2 % 40}") for place, record in enumerate(_records(100))]
+    plan = _plan(records)
+    split_of = _split_of(plan)
+    splits: dict[str, set[str]] = {}
+    for record in records:
+        splits.setdefault(record.file.group, set()).add(split_of[record.file.path])
+    assert all(len(found) == 1 for found in splits.values())
+    assert set.union(*splits.values()) == {"train", "eval", "test"}
+    assert plan.notes == ["200 pictures are in 40 groups, the largest of 6"]
+    more = [_grouped(_record(f"train/a/more {number}"), f"patient {number}") for number in range(50)]
+    assert split_of.items() <= _split_of(_plan([*records, *more])).items()
+
+
+def test_each_class_of_three_groups_is_in_each_split():
+    names = [f"class {number}" for number in range(30)]
+    records = [
+        _grouped(_record(f"train/{name}/{index}"), f"{name} {index // 4}") for name in names for index in range(12)
+    ]
+    assert _counts(_plan(records, classes=names)) == {name: [4, 4, 4] for name in names}
+
+
+def test_a_copy_in_another_group_joins_the_two():
+    pictures = [_grouped(_record(f"train/a/{index}"), f"{index}") for index in range(10)]
+    copies = [_grouped(_record(f"train/a/copy {index}", f"train/a/{index}"), "all") for index in range(10)]
+    others = [record for record in _records(100) if record.file.class_name == "b"]
+    others += [_record(f"train/a/other {index}") for index in range(50)]
+    assert len({_split_of(_plan([*others, *pictures]))[record.file.path] for record in pictures}) > 1
+    split_of = _split_of(_plan([*others, *pictures, *copies]))
+    assert len({split_of[record.file.path] for record in pictures}) == 1
+
+
+def test_groups_that_the_data_divides_are_told():
+    records = [*_records(50), *_records(10, "test")]
+    groups = {"train/a/1": "p", "train/a/2": "p", "test/b/3": "p", "train/b/5": "q", "test/b/5": "q"}
+    records = [_grouped(record, groups.get(record.file.path, "")) for record in records]
+    whole, divided = _plan(records, ("train", "test")).notes
+    assert whole == "120 pictures are in 117 groups, the largest of 3"
+    assert divided == "2 groups are in more than one split, as the data has it: train/b/5 in train, test/b/5 in test"
+
+
+def test_pictures_that_look_alike_are_in_one_split_if_asked():
+    def looking(record: Record, seed: int, flipped: int) -> Record:
+        bits = random.Random(seed).getrandbits(256) ^ flipped
+        return record._replace(picture=NO_PICTURE._replace(perceptual_hash=f"{bits:064x}"))
+
+    records = [looking(record, place // 4, 1 << place % 4) for place, record in enumerate(_records(100))]
+    split_of = _split_of(_plan(records, by_likeness=True))
+    for start in range(0, 200, 4):
+        assert len({split_of[record.file.path] for record in records[start : start + 4]}) == 1
+    assert set(split_of.values()) == {"train", "eval", "test"}
+    assert len({_split_of(_plan(records))[record.file.path] for record in records[:4]}) > 1
 
 
 def _by_hash(path: str) -> float:
