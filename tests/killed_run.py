@@ -1,4 +1,4 @@
-"""The command, which kills its own process inside a chosen step: python tests/killed_run.py STEP ARGUMENT...
+"""The command, which kills its own process inside a chosen step.
 
 Steps that tell their progress are killed in the midst of it, the others when their outputs are written and the metadata
 store does not know it yet.
@@ -7,10 +7,9 @@ store does not know it yet.
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import Any, NoReturn
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+from pipeline import local_run
 
 # Where in its progress a step dies: what is counted, and how much of it is done.
 _PROGRESS = {
@@ -53,8 +52,7 @@ def _arm(step: str) -> None:
     launcher.Launcher._publish_successful_execution = publish_or_die
 
 
-if __name__ == "__main__":
-    from pipeline import local_run
-
-    _arm(sys.argv[1])
-    sys.exit(local_run.main(sys.argv[2:]))
+def main(step: str, arguments: list[str]) -> NoReturn:
+    """Runs the command up to the step."""
+    _arm(step)
+    sys.exit(local_run.main(arguments))

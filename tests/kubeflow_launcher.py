@@ -5,17 +5,16 @@ placeholders, runs the command as a process, and collects the outputs
 (kubeflow/pipelines: backend/src/v2/driver/resolve.go, backend/src/v2/component/launcher_v2.go).
 """
 
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import forks
 import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
@@ -69,30 +68,17 @@ class Forks:
 
     def __init__(self) -> None:
         """Starts nothing yet."""
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(_PRELOADED)
         self.dies_in = ""
 
     def __call__(self, command: list[str]) -> tuple[int, str]:
         """Runs a command; it is killed inside the node `dies_in`."""
         assert command[:3] == ["python", "-m", "pipeline.run_node"]
-        with tempfile.NamedTemporaryFile() as log:
-            process = self._context.Process(target=_run_node, args=(command[3:], log.name, self.dies_in))
-            process.start()
-            process.join()
-            assert process.exitcode is not None
-            return process.exitcode, Path(log.name).read_text(errors="replace")
+        return forks.run(_run_node, command[3:], self.dies_in)
 
 
-_PRELOADED = ["pipeline.dag", "pipeline.engine.runner", "pipeline.engine.leftovers", "modeling.evaluations"]
-
-
-def _run_node(arguments: list[str], log: str, dies_in: str) -> None:
+def _run_node(arguments: list[str], dies_in: str) -> None:
     from pipeline import run_node
 
-    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
-    for standard in (1, 2):
-        os.dup2(descriptor, standard)
     if dies_in and arguments[arguments.index("--node") + 1] == dies_in:
         from common import progress
 

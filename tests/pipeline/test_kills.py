@@ -3,19 +3,19 @@
 import csv
 import json
 import signal
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import forks
 import h5py
+import killed_run
 import ml_metadata as mlmd
 import numpy as np
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 from pictures import write_classes
-from workplace import REPOSITORY, Workplace, all_steps
+from workplace import Workplace, all_steps
 
 from pipeline import local_run
 
@@ -54,14 +54,9 @@ _SETTINGS = ("--set", "trainer.fine_tune_epochs=2")
 
 def _killed(place: Workplace, step: str) -> list[list[str]]:
     """Kills a run inside a step; returns the names and states of the steps before."""
-    done = subprocess.run(
-        [sys.executable, str(REPOSITORY / "tests" / "killed_run.py"), step, *place.arguments(*_SETTINGS)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
-    return [line.split()[:2] for line in done.stdout.splitlines() if line.startswith(tuple(all_steps()))]
+    code, printed = forks.run(killed_run.main, step, place.arguments(*_SETTINGS))
+    assert code == -signal.SIGKILL, printed
+    return [line.split()[:2] for line in printed.splitlines() if line.startswith(tuple(all_steps()))]
 
 
 @pytest.mark.slow
