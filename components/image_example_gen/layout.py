@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 from common import folders, not_pictures
 from common.errors import UserError
 from common.examples import TEST, TRAIN
-from components.image_example_gen import group_names, listing, reading, table
+from components.image_example_gen import group_names, listing, metadata, reading, table
 from components.image_example_gen.found_file import File
 from components.image_example_gen.reading import AS_FOUND, Options, alike
-from components.image_example_gen.table import Columns
+from components.image_example_gen.table import Columns, Table
 
 _LEAVES = f"{folders.LEAVES}; ingest.follow_links: true follows it"
 _EXPECTED = f"a folder of class folders, or a table of labels ({', '.join(table.SUFFIXES)})"
@@ -90,14 +90,20 @@ def find(data: str, options: Options = AS_FOUND) -> Layout:
     Raises:
       UserError: the folder or the table is missing or unreadable, or its layout is none that is known, or could be two.
     """
-    found = _find_listed(os.path.abspath(data), options) if table.is_one(data) else _find_in_folders(data, options)
+    if table.is_one(data):
+        path = os.path.abspath(data)
+        root = folders.check(os.path.dirname(path), "data folder", expected="a folder")
+        found = _find_listed(path, root, [(table.open_table(path, options.columns), "")], [], options)
+    else:
+        root = folders.check(data, "data folder", expected=_EXPECTED)
+        tables, left_out = metadata.find(root, options)
+        found = _find_listed(root, root, tables, left_out, options) if tables else _find_in_folders(root, options)
     if name := group_names.by_path(options.group):
         found = found._replace(files=[file._replace(group=name(file.path)) for file in found.files])
     return found
 
 
-def _find_in_folders(data: str, options: Options) -> Layout:
-    root = folders.check(data, "data folder", expected=_EXPECTED)
+def _find_in_folders(root: str, options: Options) -> Layout:
     splits, left_out = reading.read(root, options)
     classes = {split: _classes(root, folder, options) for split, folder in splits.items()}
     if not classes[TRAIN]:
@@ -116,17 +122,16 @@ def _find_in_folders(data: str, options: Options) -> Layout:
     return Layout(root, root, options, splits, trained, files, left_out, ignored, others)
 
 
-def _find_listed(path: str, options: Options) -> Layout:
-    """Finds the files that a table lists."""
-    root, name = os.path.split(path)
-    folders.check(root, "data folder", expected="a folder")
-    opened = table.open_table(path, options.columns)
+def _find_listed(
+    data: str, root: str, tables: list[tuple[Table, str]], left_out: list[tuple[str, str]], options: Options
+) -> Layout:
     found = listing.read(
-        root, opened, follow_links=options.follow_links, split_folders=options.layout != reading.CLASSES
+        root, tables, follow_links=options.follow_links, split_folders=options.layout != reading.CLASSES
     )
     classes = sorted({file.class_name for file in found.files if file.split == TRAIN})
-    _check_classes(path, classes, found.files, [])
-    return Layout(path, root, options, classes=classes, left_out=[], columns={name: opened.columns}, **found._asdict())
+    _check_classes(data, classes, found.files, left_out)
+    columns = {os.path.relpath(one.path, root): one.columns for one, _ in tables}
+    return Layout(data, root, options, classes=classes, left_out=left_out, columns=columns, **found._asdict())
 
 
 def check_tested(layout: Layout, class_names: Iterable[str], setting: str) -> None:

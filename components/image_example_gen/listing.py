@@ -3,10 +3,11 @@
 Standard library only, so that a command line can refuse a wrong table before anything slow is imported.
 """
 
+import itertools
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from common import escaping, folders, not_pictures
@@ -44,45 +45,60 @@ class Listing(NamedTuple):
     others: list[str]
 
 
-def read(root: str, table: Table, *, follow_links: bool, split_folders: bool) -> Listing:
-    """Reads a table, and looks for the files that it lists.
+def read(root: str, tables: Sequence[tuple[Table, str]], *, follow_links: bool, split_folders: bool) -> Listing:
+    """Reads tables, and looks for the files that they list.
 
-    Where it has no column of splits, the folders that its files lie in may be named as splits.
+    Where a single table has no column of splits, the folders that its files lie in may be named as splits.
 
     Args:
-      root: the data folder, absolute; holds the table.
-      table: paths in it are relative to its own folder.
+      root: the data folder, absolute; holds the tables at any depth.
+      tables: each with the split whose folder it lies in, or "". Paths in it are relative to its own folder.
       follow_links: whether files and links that leave the root are read.
       split_folders: whether folders may be splits.
 
     Raises:
-      UserError: the table cannot be read, a row lacks the file name or has no split that is known, none of the files
-        exists, or some lie in split folders and others do not.
+      UserError: a table cannot be read, a row lacks the file name or has no split that is known, none of the files
+        exists, some lie in split folders and others do not, or no file is in the train split.
     """
     disk = _Disk(root, follow_links)
     files: dict[str, File] = {}
-    unlabelled = set()
+    unlabelled: set[str] = set()
+    splits: dict[str, str] = {}
+    for table, split in tables:
+        name = os.path.relpath(table.path, root)
+        before = len(files)
+        for file in _rows(disk, table, os.path.dirname(name), split):
+            if file.class_name:
+                files[file.path] = _one_of(files[file.path], file) if file.path in files else file
+                splits.setdefault(file.split, os.path.dirname(name) if split else name)
+            else:
+                unlabelled.add(file.path)
+        _check_there(root, table, list(itertools.islice(files.values(), before, None)))
+    listed = [files[path] for path in sorted(files)]
+    first, _ = tables[0]
+    if not listed:
+        raise UserError(f"{first.path!r} has no row with a label in the column {first.columns.label!r}")
+    _check_spelled(first, {file.class_name for file in listed})
+    if split_folders and set(splits.values()) == {os.path.relpath(first.path, root)} and not first.columns.split:
+        listed, splits = _by_folder(first, listed) or (listed, splits)
+    if TRAIN not in splits:
+        raise UserError(f"{first.path!r}: no row is of the train split; eval and test can be cut from it, if need be")
+    splits = {split: splits[split] for split in _HELD_OUT if split in splits}
+    rest = disk.seen(files, unlabelled, {os.path.relpath(table.path, root) for table, _ in tables})
+    return Listing(listed, splits, sorted(unlabelled.difference(files)), *rest)
+
+
+def _rows(disk: "_Disk", table: Table, folder: str, split: str) -> Iterator[File]:
+    """The file of each row; it has no class where the row has no label."""
     for row in table.rows():
         if not row.file_name:
             raise UserError(f"{table.path!r}: a row with the label {row.label!r} has no {table.columns.file_name!r}")
-        path, problem = disk.find(row.file_name)
+        path, problem = disk.find(os.path.join(folder, row.file_name))
         if not row.label:
-            unlabelled.add(path)
-            continue
-        split = _split(table, row) if table.columns.split else TRAIN
-        file = File(path, split, row.label, problem, row.group)
-        files[path] = _one_of(files[path], file) if path in files else file
-    listed = [files[path] for path in sorted(files)]
-    _check_there(root, table, listed)
-    _check_spelled(table, {file.class_name for file in listed})
-    name = os.path.relpath(table.path, root)
-    splits = dict.fromkeys(sorted({file.split for file in listed}, key=_HELD_OUT.index), name)
-    if split_folders and not table.columns.split:
-        listed, splits = _by_folder(table, listed) or (listed, splits)
-    if TRAIN not in splits:
-        raise UserError(f"{table.path!r}: no row is of the train split; eval and test can be cut from it, if need be")
-    rest = disk.seen(without={name, *files, *unlabelled})
-    return Listing(listed, splits, sorted(unlabelled.difference(files)), *rest)
+            yield File(path, TRAIN, "")
+        else:
+            given = split or (_split(table, row) if table.columns.split else TRAIN)
+            yield File(path, given, row.label, problem, row.group)
 
 
 class _Disk:
@@ -92,9 +108,11 @@ class _Disk:
         self._root = root
         self._follow_links = follow_links
         self._tops = {_composed(entry.name): entry.name for entry in folders.entries(root) if folders.is_dir(entry)}
-        # By the folder in the root that they are in, or "" for the root itself.
+        # By the folder in the root that they are in, or "" for the root itself. Each path stands for itself: what is
+        # kept of a million files is one text for each path.
         self._below: dict[str, dict[str, str]] = {}
         self._by_composed: dict[str, dict[str, str]] = {}
+        self._problems: dict[str, str] = {}
 
     def find(self, name: str) -> tuple[str, str]:
         """A file's path, relative to the root where it lies in it, and why it cannot be read, if so."""
@@ -111,15 +129,15 @@ class _Disk:
             spelled = self._spelled(os.path.normpath(path.replace("\\", "/")))
         return spelled or (path, self._problem(path))
 
-    def seen(self, without: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
+    def seen(self, *without: Container[str]) -> tuple[list[str], list[str], list[str]]:
         """Other files than some in the folders that were looked into: those that may be pictures, hidden, and not."""
         by_kind: dict[str, list[str]] = defaultdict(list)
-        known = set(without)
-        for paths in self._below.values():
-            for path in paths.keys() - known:
-                hidden = paths[path] == folders.HIDDEN
-                kind = "hidden" if hidden else "other" if not_pictures.is_one(os.path.join(self._root, path)) else ""
-                by_kind[kind].append(path)
+        for path in itertools.chain.from_iterable(self._below.values()):
+            if any(path in known for known in without):
+                continue
+            hidden = self._problems.get(path) == folders.HIDDEN
+            kind = "hidden" if hidden else "other" if not_pictures.is_one(os.path.join(self._root, path)) else ""
+            by_kind[kind].append(path)
         return sorted(by_kind[""]), sorted(by_kind["hidden"]), sorted(by_kind["other"])
 
     def _spelled(self, path: str) -> tuple[str, str] | None:
@@ -127,15 +145,19 @@ class _Disk:
         top, slash, rest = path.partition("/")
         if not slash:
             top = ""
-        elif not top.isascii() and not os.path.isdir(os.path.join(self._root, top)):
+        elif top not in self._below and not top.isascii() and not os.path.isdir(os.path.join(self._root, top)):
             top = self._tops.get(_composed(top), top)
             path = f"{top}/{rest}"
         if top not in self._below:
-            self._below[top] = self._list(top)
+            self._below[top] = {}
+            for one, problem in self._list(top):
+                self._below[top][one] = one
+                if problem:
+                    self._problems[one] = problem
         below = self._below[top]
-        if path in below and below[path] != folders.HIDDEN:
-            problem = below[path]
-            return path, _LEAVES if problem == folders.LEAVES else problem
+        problem = self._problems.get(path, "")
+        if path in below and problem != folders.HIDDEN:
+            return below[path], _LEAVES if problem == folders.LEAVES else problem
         if path.isascii():
             return None
         if top not in self._by_composed:
@@ -143,15 +165,14 @@ class _Disk:
         other = self._by_composed[top].get(_composed(path), path)
         return None if other == path else self._spelled(other)
 
-    def _list(self, top: str) -> dict[str, str]:
+    def _list(self, top: str) -> Iterable[tuple[str, str]]:
         if not top:
-            entries = (entry for entry in folders.entries(self._root) if not folders.is_dir(entry))
-            found = {entry.name: folders.HIDDEN if folders.is_hidden(entry.name) else "" for entry in entries}
-            return {name: problem or self._problem(name) for name, problem in found.items()}
+            names = (entry.name for entry in folders.entries(self._root) if not folders.is_dir(entry))
+            return ((name, folders.HIDDEN if folders.is_hidden(name) else self._problem(name)) for name in names)
         full = os.path.join(self._root, top)
         if not os.path.isdir(full) or (not self._follow_links and folders.leads_out(full, self._root)):
-            return {}
-        return dict(folders.walk(self._root, top, self._follow_links))
+            return []
+        return folders.walk(self._root, top, self._follow_links)
 
     def _problem(self, path: str) -> str:
         """Why a file that no listing has cannot be read: hidden ones may be, as the table asks for them."""
@@ -188,9 +209,7 @@ def _one_of(one: File, other: File) -> File:
 
 
 def _check_there(root: str, table: Table, listed: list[File]) -> None:
-    if not listed:
-        raise UserError(f"{table.path!r} has no row with a label in the column {table.columns.label!r}")
-    if all(file.problem == NO_FILE for file in listed):
+    if listed and all(file.problem == NO_FILE for file in listed):
         raise UserError(
             f"none of the {len(listed)} files that {table.path!r} lists is there, such as "
             f"{os.path.join(root, listed[0].path)!r}; names are relative to the table's folder"
@@ -209,18 +228,21 @@ def _by_folder(table: Table, listed: list[File]) -> tuple[list[File], dict[str, 
 
     The folders that count are the first in which the paths differ.
     """
-    above = os.path.commonpath([os.path.join("/", file.path) for file in listed])[1:]
-    places = [file.path[len(above) :].lstrip("/").split("/") for file in listed]
-    tops = {place[0] for place in places if len(place) > 1}
-    named = split_names.find(tops)
+    # Of sorted paths, the first and the last have in common what all have.
+    above = os.path.commonpath([os.path.join("/", os.path.dirname(file.path)) for file in (listed[0], listed[-1])])
+
+    def top(file: File) -> str:
+        name, slash, _ = file.path[len(above.strip("/")) :].lstrip("/").partition("/")
+        return name if slash else ""
+
+    named = split_names.find({top(file) for file in listed} - {""})
     if len(set(named.values())) < 2 or TRAIN not in named.values():
         return None
-    outside = [file.path for file, place in zip(listed, places, strict=True) if place[0] not in named]
+    outside = [file.path for file in listed if top(file) not in named]
     if outside:
         raise UserError(
             f"{table.path!r} lists files in folders named as splits and others, such as {outside[0]!r}; "
             f"add a column of splits, or set ingest.layout: classes to take no folder for a split"
         )
-    splits: Mapping[str, str] = {named[top]: os.path.join(above, top) for top in sorted(tops)}
-    files = [file._replace(split=named[place[0]]) for file, place in zip(listed, places, strict=True)]
-    return files, {split: splits[split] for split in _HELD_OUT if split in splits}
+    splits = {split: os.path.join(above.strip("/"), name) for name, split in sorted(named.items())}
+    return [file._replace(split=named[top(file)]) for file in listed], splits

@@ -17,7 +17,7 @@ from components.image_example_gen import split_names
 from components.image_example_gen.table import Columns
 
 AUTO, CLASSES, SPLITS = "auto", "classes", "splits"
-_MOST_IN_BETWEEN = 4  # folders that hold a single one, as archives leave them
+MOST_IN_BETWEEN = 4  # folders that hold a single one, as archives leave them
 
 
 class Options(NamedTuple):
@@ -110,7 +110,7 @@ def _inside(tree: _Tree, folder: str, is_known: Callable[[str], bool]) -> str:
     Folders without a picture, as of annotations, do not count.
     """
     below = folder
-    for _ in range(_MOST_IN_BETWEEN):
+    for _ in range(MOST_IN_BETWEEN):
         inside = tree.look(below)
         pictured = (name for name in inside.folders if tree.holds_picture(os.path.join(below, name)))
         filled = list(itertools.islice(pictured, 2))

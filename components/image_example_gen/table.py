@@ -6,9 +6,9 @@ Standard library only, but for Parquet, so that a command line can refuse a wron
 import contextlib
 import csv
 import json
-import math
 import os
 import re
+import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TextIO
@@ -81,20 +81,42 @@ class Table(NamedTuple):
         wanted = [name for name in self.columns if name]
         places = [wanted.index(name) if name else -1 for name in self.columns]
         for where, cells in _cells(self.path, wanted):
-            texts = [_text(value, f"{self.path!r}: {where}") for value in cells]
+            texts = [_text(value, self.path, where) for value in cells]
             if any(texts):
                 file_name, *others = (texts[place] if place >= 0 else "" for place in places)
-                if _ADDRESS.match(file_name):
+                if "://" in file_name and _ADDRESS.match(file_name):
                     raise UserError(
                         f"{self.path!r}: {where}: {file_name!r} is an address; pictures must be files of this machine, "
                         f"or on a file system that is mounted there"
                     )
-                yield Row(file_name, *(unicodedata.normalize("NFC", other) for other in others))
+                # Of a million rows, a few texts are left.
+                yield Row(file_name, *(sys.intern(unicodedata.normalize("NFC", other)) for other in others))
 
 
 def is_one(path: str) -> bool:
     """Whether a path names a table and not a folder."""
     return path.lower().endswith(SUFFIXES) and not os.path.isdir(path)
+
+
+def metadata(folder: str, names: Columns) -> Table | None:
+    """The table of labels that Hugging Face's `imagefolder` looks for in a folder; None if there is none.
+
+    Args:
+      folder: that of the pictures.
+      names: what its columns are called, exactly.
+
+    Raises:
+      UserError: there are two.
+    """
+    found = []
+    for path in (os.path.join(folder, f"metadata{suffix}") for suffix in SUFFIXES):
+        # Such a file may hold anything else, and lie beside class folders.
+        with contextlib.suppress(UserError):
+            if os.path.isfile(path) and {names.file_name, names.label} <= set(_header(path)):
+                found.append(open_table(path, names))
+    if len(found) > 1:
+        raise UserError(f"{found[0].path!r} and {found[1].path!r} both list pictures; keep one")
+    return found[0] if found else None
 
 
 def open_table(path: str, names: Columns) -> Table:
@@ -225,15 +247,13 @@ def _text_file(path: str) -> Iterator[TextIO]:
         raise UserError(f"table {path!r} is not UTF-8; save it as such, which spreadsheets call CSV UTF-8") from error
 
 
-def _text(value: Any, where: str) -> str:
+def _text(value: Any, path: str, where: str) -> str:
     """A cell as text: a label 1 is the class "1"."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None or value != value:  # not a number
         return ""
     if not isinstance(value, str | int | float):
-        raise UserError(f"{where}: a cell holds a {type(value).__name__}, expected text or a number")
-    text = str(value).strip()
-    if "\0" in text or not folders.is_utf8(text):
-        raise UserError(f"{where}: {text!r} cannot be a name")
+        raise UserError(f"{path!r}: {where}: a cell holds a {type(value).__name__}, expected text or a number")
+    text = str(value).lower() if isinstance(value, bool) else str(value).strip()
+    if not text.isprintable() and ("\0" in text or not folders.is_utf8(text)):
+        raise UserError(f"{path!r}: {where}: {text!r} cannot be a name")
     return text

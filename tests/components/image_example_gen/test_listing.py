@@ -150,6 +150,55 @@ def test_hidden_files_are_used_where_a_table_asks_for_them(tmp_path: Path):
     assert _problems(layout) == {".cache/1.jpg": "", ".2.jpg": ""}
 
 
+def _write(path: Path, *lines: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines))
+
+
+def test_metadata_in_a_folder_lists_its_pictures(tmp_path: Path):
+    _fill(tmp_path, "1.jpg", "more/2.jpg", "notes.txt")
+    _write(tmp_path / "metadata.jsonl", '{"file_name": "1.jpg", "label": 0}', '{"file_name": "more/2.jpg", "label": 1}')
+    layout = find(str(tmp_path))
+    assert (layout.data, layout.root, layout.classes) == (str(tmp_path), str(tmp_path), ["0", "1"])
+    assert layout.splits == {"train": "metadata.jsonl"}
+    assert layout.others == ["notes.txt"]
+    _write(tmp_path / "metadata.csv", "file_name,label", "1.jpg,0")
+    with pytest.raises(UserError) as error:
+        find(str(tmp_path))
+    assert str(error.value) == (
+        f"'{tmp_path}/metadata.csv' and '{tmp_path}/metadata.jsonl' both list pictures; keep one"
+    )
+
+
+def test_metadata_in_split_folders_lists_theirs(tmp_path: Path):
+    _fill(
+        tmp_path, "data/train/1.jpg", "data/train/2.jpg", "data/validation/1.jpg", "data/test/1.jpg", "data/more/1.jpg"
+    )
+    _write(tmp_path / "data/train/metadata.csv", "file_name,label,split", "1.jpg,x,odd", "2.jpg,y,odd")
+    _write(tmp_path / "data/validation/metadata.csv", "file_name,label", "1.jpg,x")
+    _write(tmp_path / "data/test/metadata.csv", "file_name,text", "1.jpg,unknown")
+    layout = find(str(tmp_path))
+    assert layout.splits == {"train": "data/train", "eval": "data/validation"}
+    assert layout.files == [
+        File("data/train/1.jpg", "train", "x"),
+        File("data/train/2.jpg", "train", "y"),
+        File("data/validation/1.jpg", "eval", "x"),
+    ]
+    reason = "no table of labels is in it, as there is in train's folder"
+    assert layout.left_out == [("data/more", reason), ("data/test", reason)]
+    assert sorted(layout.columns) == ["data/train/metadata.csv", "data/validation/metadata.csv"]
+
+
+def test_metadata_without_labels_is_no_table(tmp_path: Path):
+    _fill(tmp_path, "cats/1.jpg", "dogs/1.jpg")
+    for content in ("file_name,text\ncats/1.jpg,a cat\n", "", "\xff\xfe"):
+        (tmp_path / "metadata.csv").write_bytes(content.encode("latin-1"))
+        layout = find(str(tmp_path))
+        assert (layout.classes, layout.others, layout.columns) == (["cats", "dogs"], ["metadata.csv"], {})
+    _write(tmp_path / "metadata.csv", "file_name,breed", "cats/1.jpg,x", "dogs/1.jpg,y")
+    assert find(str(tmp_path), Options(columns=Columns(label="breed"))).classes == ["x", "y"]
+
+
 def test_a_link_to_a_table_leaves_the_pictures_where_the_link_is(tmp_path: Path):
     _fill(tmp_path, "data/1.jpg", "data/2.jpg")
     (tmp_path / "store").mkdir()
