@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from tfx.types import Artifact
 
-LABEL_ISSUES_FILE = "label_issues.csv"
+LABEL_ISSUES_FILE, OUTLIERS_FILE, NEAR_DUPLICATES_FILE = "label_issues.csv", "outliers.csv", "near_duplicates.csv"
 MOST_SHOWN = 24  # rows of each table that have thumbnails
 
 
@@ -17,9 +17,13 @@ class IssueCounts(NamedTuple):
 
     Attributes:
       label_issues: pictures whose label looks wrong.
+      outliers: pictures of train and eval that are like no other.
+      near_duplicates: pairs of pictures of train and eval that are all but the same.
     """
 
     label_issues: int
+    outliers: int
+    near_duplicates: int
 
     def write(self, data_issues: "Artifact") -> None:
         """Sets the custom properties."""

@@ -98,14 +98,14 @@ def read_pictures(examples: "Artifact") -> dict[str, int]:
     return {split: int(examples.get_int_custom_property(split)) for split in SPLITS}
 
 
-def write_notes(examples: "Artifact", notes: Iterable[str]) -> None:
-    """Sets what a person should know of the splits, a line each, as a custom property."""
-    examples.set_string_custom_property(_NOTES, "\n".join(notes))
+def write_notes(artifact: "Artifact", notes: Iterable[str]) -> None:
+    """Sets what a person should know of the splits, or of an audit, a line each, as a custom property."""
+    artifact.set_string_custom_property(_NOTES, "\n".join(notes))
 
 
-def read_notes(examples: "Artifact") -> list[str]:
+def read_notes(artifact: "Artifact") -> list[str]:
     """The lines that `write_notes` wrote."""
-    return examples.get_string_custom_property(_NOTES).splitlines()
+    return artifact.get_string_custom_property(_NOTES).splitlines()
 
 
 def split_folder(uri: str, split: str) -> str:

@@ -128,9 +128,12 @@ def _show(summary: "Summary", output: Path, screen: Screen) -> None:
 
 
 def _show_issues(summary: "Summary", screen: Screen) -> None:
-    found = [f"{count} {name.replace('_', ' ')}" for name, count in summary.issues._asdict().items() if count]
+    counts = {name.replace("_", " "): count for name, count in summary.issues._asdict().items() if count}
+    found = [f"{count} {name.removesuffix('s') if count == 1 else name}" for name, count in counts.items()]
     if found:
         screen.line(f"issues     {', '.join(found)}: {summary.label_issues}")
+    for note in summary.issue_notes:
+        screen.line(f"issues     {note}")
 
 
 def _show_inference(inference: "Inference", screen: Screen) -> None:

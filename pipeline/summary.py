@@ -64,6 +64,7 @@ class Summary(NamedTuple):
       warnings: what to be wary of, a line each: `modeling.run_warnings`.
       examples: folder of the examples, with quarantine.csv, duplicates.csv and leakage.csv.
       issues: how much may be wrong with the data, by kind.
+      issue_notes: what was not looked for, a line each.
       label_issues: path of label_issues.csv; the other kinds have their tables beside it.
       model: folder of the trained model.
       training: folder of history.csv and the TensorBoard logs.
@@ -87,6 +88,7 @@ class Summary(NamedTuple):
     warnings: list[str]
     examples: str
     issues: IssueCounts
+    issue_notes: list[str]
     label_issues: str
     model: str
     training: str
@@ -140,6 +142,7 @@ def summarize(steps: Iterable[Step], lineage: Lineage) -> Summary:
         warnings=[*run_warnings.of_training(stages), *run_warnings.of_classes(matrix, classes)],
         examples=examples.uri,
         issues=IssueCounts.read(data_issues),
+        issue_notes=read_notes(data_issues),
         label_issues=os.path.join(data_issues.uri, LABEL_ISSUES_FILE),
         model=outputs["Trainer"]["model"].uri,
         training=training,

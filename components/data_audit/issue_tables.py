@@ -8,7 +8,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from common import csv_tables, escaping, example_records
-from common.data_issues import LABEL_ISSUES_FILE, MOST_SHOWN
+from common.data_issues import LABEL_ISSUES_FILE, MOST_SHOWN, NEAR_DUPLICATES_FILE, OUTLIERS_FILE
 from common.examples import SPLITS
 from components.data_audit.label_issues import LabelIssue
 from components.data_audit.pictures import Picture
@@ -48,6 +48,30 @@ def of_label_issues(issues: Sequence[tuple[Picture, LabelIssue]], classes: Seque
     ]
     header = ("file", "split", "given", "suggested", "probability", "given_probability")
     return Table(LABEL_ISSUES_FILE, header, rows, [[picture.example.sha256] for picture, _ in issues])
+
+
+def of_outliers(outliers: Sequence[tuple[Picture, float]]) -> Table:
+    """One row a picture, with its mean similarity to its nearest neighbours."""
+    rows = [(*_cells(picture), f"{similarity:.4f}") for picture, similarity in outliers]
+    header = ("file", "split", "class", "similarity")
+    return Table(OUTLIERS_FILE, header, rows, [[picture.example.sha256] for picture, _ in outliers])
+
+
+def of_near_duplicates(pairs: Sequence[tuple[Picture, Picture, float]]) -> Table:
+    """One row a pair, first those of two classes, then those of two splits."""
+    pairs = sorted(pairs, key=lambda pair: (_class(pair[0]) == _class(pair[1]), pair[0].split == pair[1].split))
+    rows = [(*_cells(one), *_cells(other), f"{similarity:.4f}") for one, other, similarity in pairs]
+    header = ("file", "split", "class", "near", "near_split", "near_class", "similarity")
+    hashes = [[one.example.sha256, other.example.sha256] for one, other, _ in pairs]
+    return Table(NEAR_DUPLICATES_FILE, header, rows, hashes)
+
+
+def _cells(picture: Picture) -> tuple[str, str, str]:
+    return picture.example.file_name, picture.split, escaping.escape(_class(picture))
+
+
+def _class(picture: Picture) -> str:
+    return picture.example.class_name
 
 
 def write(directory: str, tables: Sequence[Table], examples: str) -> None:

@@ -162,6 +162,9 @@ def test_labels_that_look_wrong_are_shown_with_what_they_look_like(html: str) ->
     assert "mislabelled.png" in first
     suggested = re.findall(r"<b[^>]*>(.*?)</b>", first)
     assert [html_entities.unescape(name) for name in suggested] == [_shown(IMG), _shown(BOLD)]
+    for title in ("Pictures like no other", "Pictures all but the same"):
+        rows = _table(section, title) if f'<h3>{title} <span class="faint">0<' not in section else []
+        assert all(1 >= float(row[-1]) > 0 for row in rows)
 
 
 def test_it_says_what_the_model_is_made_from(run: Run, html: str) -> None:
