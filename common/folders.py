@@ -12,6 +12,8 @@ from common.errors import UserError
 # What makes a path a pattern of names to TensorFlow and Beam.
 _PATTERN = re.compile(r"[\[*?\\]")
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
 # Of what `walk` finds: not meant to be a picture, or not followed.
 HIDDEN = "hidden, or a file of the system"
 LEAVES = "a link that leaves the folder of pictures"
@@ -53,6 +55,11 @@ def check(path: str, name: str, expected: str) -> str:
     if not is_utf8(path):
         raise UserError(f"{name} {path!r}: the path is not valid UTF-8")
     return path
+
+
+def is_address(path: str) -> bool:
+    """Whether a path is none of this machine, such as `s3://bucket/folder`; it would be a folder called "s3:"."""
+    return bool(_ADDRESS.match(path))
 
 
 def check_no_pattern(option: str, folder: str) -> None:

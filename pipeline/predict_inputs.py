@@ -15,6 +15,7 @@ from common.errors import UserError
 from modeling.prediction_formats import File
 
 STDIN = "-"
+_ADDRESS = "an address; pictures are read from this machine, or from a file system that is mounted there"
 _SAVED_MODEL = "saved_model.pb"
 
 
@@ -53,6 +54,10 @@ def find_model(folder: str) -> str:
     Raises:
       UserError: there is no version, or the newest is not whole, or TensorFlow would read the path as a pattern.
     """
+    if folders.is_address(folder):
+        raise UserError(
+            f"model: {folder!r} is an address; expected a folder of this machine, or one that is mounted there"
+        )
     folders.check_no_pattern("model", folder)
     if _holds_model(folder):
         return folder
@@ -88,7 +93,7 @@ def _named(argument: str) -> Iterator[File]:
     # A name may look like a pattern.
     starts = [path] if os.path.lexists(path) else _matches(path)
     if not starts:
-        yield File(argument, "no such file")
+        yield File(argument, _ADDRESS if folders.is_address(argument) else "no such file")
     for start in starts:
         yield from list(_below(start)) or [File(start, "a folder without a file")]
 

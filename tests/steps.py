@@ -102,6 +102,7 @@ def ingest(data: Path, directory: Path, **changes: Any) -> Examples:
         "max_pixels": 10_000_000,
         "layout": "auto",
         "follow_links": False,
+        "strict": False,
         "group": "",
         "columns": {},
         **changes,

@@ -26,6 +26,7 @@ class ImageExampleGenSpec(ComponentSpec):
         # Those of `reading.Options`.
         "layout": ExecutionParameter(type=str),
         "follow_links": ExecutionParameter(type=bool),
+        "strict": ExecutionParameter(type=bool),
         # What puts pictures into groups that no cut divides: as `group_names.by_path` has it.
         "group": ExecutionParameter(type=str),
         # The names of `table.Columns`.

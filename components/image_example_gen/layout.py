@@ -70,6 +70,7 @@ def arguments(parameters: Mapping[str, Any]) -> tuple[str, Options]:
     options = Options(
         layout=parameters["layout"],
         follow_links=bool(parameters["follow_links"]),
+        strict=bool(parameters["strict"]),
         group=parameters["group"],
         columns=Columns(**parameters["columns"]),
     )
@@ -88,7 +89,8 @@ def find(data: str, options: Options = AS_FOUND) -> Layout:
       options: how to read it.
 
     Raises:
-      UserError: the folder or the table is missing or unreadable, or its layout is none that is known, or could be two.
+      UserError: the folder or the table is missing or unreadable, or its layout is none that is known, or could be two;
+        or something is left out and must not be.
     """
     if table.is_one(data):
         path = os.path.abspath(data)
@@ -98,6 +100,8 @@ def find(data: str, options: Options = AS_FOUND) -> Layout:
         root = folders.check(data, "data folder", expected=_EXPECTED)
         tables, left_out = metadata.find(root, options)
         found = _find_listed(root, root, tables, left_out, options) if tables else _find_in_folders(root, options)
+    if options.strict:
+        _check_nothing_left_out(found)
     if name := group_names.by_path(options.group):
         found = found._replace(files=[file._replace(group=name(file.path)) for file in found.files])
     return found
@@ -132,6 +136,22 @@ def _find_listed(
     _check_classes(data, classes, found.files, left_out)
     columns = {os.path.relpath(one.path, root): one.columns for one, _ in tables}
     return Layout(data, root, options, classes=classes, left_out=left_out, columns=columns, **found._asdict())
+
+
+def _check_nothing_left_out(layout: Layout) -> None:
+    left_out = [
+        *layout.left_out,
+        *((path, "it has no label") for path in layout.unlabelled),
+        *((path, "it is not in the table") for path in layout.unlisted),
+        *((path, "it is not a picture") for path in layout.others),
+    ]
+    if left_out:
+        path, reason = left_out[0]
+        more = f", as would {len(left_out) - 1} more" if len(left_out) > 1 else ""
+        raise UserError(
+            f"{os.path.join(layout.root, path)!r} would be left out: {reason}{more}; "
+            f"remove it, or set ingest.strict: false"
+        )
 
 
 def check_tested(layout: Layout, class_names: Iterable[str], setting: str) -> None:

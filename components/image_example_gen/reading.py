@@ -26,12 +26,14 @@ class Options(NamedTuple):
     Attributes:
       layout: CLASSES or SPLITS says what the folders are that could be either; AUTO stops there.
       follow_links: whether links are followed that leave the data folder.
+      strict: whether what would be left out is refused, unless it is hidden or of the system.
       group: how pictures are put into groups, as `group_names` has it.
       columns: of a table of labels.
     """
 
     layout: str = AUTO
     follow_links: bool = False
+    strict: bool = False
     group: str = ""
     columns: Columns = Columns()
 

@@ -26,7 +26,6 @@ _SYNONYMS = {
     "split": ("subset", "partition", "set"),
     "group": (),
 }
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 class Columns(NamedTuple):
@@ -84,7 +83,7 @@ class Table(NamedTuple):
             texts = [_text(value, self.path, where) for value in cells]
             if any(texts):
                 file_name, *others = (texts[place] if place >= 0 else "" for place in places)
-                if "://" in file_name and _ADDRESS.match(file_name):
+                if "://" in file_name and folders.is_address(file_name):
                     raise UserError(
                         f"{self.path!r}: {where}: {file_name!r} is an address; pictures must be files of this machine, "
                         f"or on a file system that is mounted there"

@@ -14,6 +14,7 @@ from pipeline.config.values import (
     Group,
     HeldOutFraction,
     LearningRate,
+    Pictures,
     Proportion,
     Weights,
 )
@@ -77,6 +78,7 @@ class IngestConfig(_Section):
     max_pixels: Annotated[int, Field(ge=1024)] = 50_000_000  # a picture with more, height times width, is quarantined
     layout: Literal["auto", "classes", "splits"] = "auto"  # what folders are that could be either; auto: stop there
     follow_links: bool = False  # whether links are followed that leave the data folder
+    strict: bool = False  # whether what would be left out is refused instead, but for hidden files
     # What puts pictures into groups, which no cut divides: "folder", "likeness", or a regular expression on paths
     group: Group = ""
     columns: ColumnsConfig = ColumnsConfig()
@@ -145,7 +147,7 @@ class GateConfig(_Section):
 class Config(_Section):
     """Everything that a run depends on. Paths may begin with ~; relative ones start at the working directory."""
 
-    data: Folder | None = None  # root folder of the pictures, or a table of labels; None for the sample set
+    data: Pictures | None = None  # root folder of the pictures, or a table of labels; None for the sample set
     infer: Folder | None = None  # folder of pictures without classes, which each run predicts
     output: Folder = "output"  # folder of the run's artifacts, metadata, published models and logs
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0  # of all that is random

@@ -4,17 +4,16 @@ An error says what is allowed from the limits given here; a description takes th
 """
 
 import os
-import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from common import folders
 from components.image_example_gen import group_names
 from modeling.backbone_names import BACKBONES
 
 _WEIGHTS_SUFFIXES = (".weights.h5", ".keras")
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def _known_backbone(value: str) -> str:
@@ -33,7 +32,7 @@ def _existing_weights(value: str, info: ValidationInfo) -> str:
 
 
 def _on_this_machine(path: str, info: ValidationInfo) -> str:
-    if _ADDRESS.match(path):  # as a path it would be a folder called "gs:"
+    if folders.is_address(path):
         hint = "; gs://, s3:// and other addresses are not supported here: mount them, or copy to or from a folder"
         raise PydanticCustomError("address", "{hint}", {"hint": hint})
     return path if _is_for_elsewhere(info) else os.path.expanduser(path)
@@ -52,6 +51,11 @@ def _is_for_elsewhere(info: ValidationInfo) -> bool:
 
 
 Folder = Annotated[str, Field(pattern=r"^[^\x00]+$", description="a folder's path"), AfterValidator(_on_this_machine)]
+Pictures = Annotated[
+    str,
+    Field(pattern=r"^[^\x00]+$", description="the path of a folder or of a table"),
+    AfterValidator(_on_this_machine),
+]
 Group = Annotated[
     str,
     Field(

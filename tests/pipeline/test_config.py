@@ -242,7 +242,7 @@ _GROUPS = r"expected folder, likeness, or a regular expression with one group in
         ),
         ("backbone.weights=none.keras", f"backbone.weights: got 'none.keras', {WEIGHTS}"),
         (f"backbone.weights={__file__}", f"backbone.weights: got '{__file__}', {WEIGHTS}"),
-        ("data=a\0b", "data: got 'a\\x00b', expected a folder's path, or null"),
+        ("data=a\0b", "data: got 'a\\x00b', expected the path of a folder or of a table, or null"),
         ("output=", "output: got '', expected a folder's path"),
         ("output=a\0b", "output: got 'a\\x00b', expected a folder's path"),
         ("gate.slices.cat=2", "gate.slices.cat: got 2, expected a number from 0 to 1"),
@@ -358,7 +358,7 @@ def test_wrong_options_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError) as error:
         load(None, data="", output="a\0b")
     assert str(error.value).splitlines() == [
-        "--data: got '', expected a folder's path, or null",
+        "--data: got '', expected the path of a folder or of a table, or null",
         "--output: got 'a\\x00b', expected a folder's path",
     ]
 
@@ -367,7 +367,7 @@ def test_wrong_options_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
-        ("data=s3://bucket/pictures", "a folder's path, or null"),
+        ("data=s3://bucket/pictures", "the path of a folder or of a table, or null"),
         ("infer=gs://bucket/new", "a folder's path, or null"),
         ("output=gs://bucket/run", "a folder's path"),
         ("output=file:///srv/run", "a folder's path"),

@@ -346,6 +346,7 @@ def test_a_model_whose_variables_tensorflow_would_look_for_elsewhere_is_refused(
         (["--model", "empty"], "model: no published version in 'empty'; expected"),
         (["--model", "half"], "model: 'half/serving/2' holds no saved_model.pb: expected a complete version"),
         (["missing"], "'missing': no such file; expected pictures or folders of them"),
+        (["s3://bucket/1.jpg"], "'s3://bucket/1.jpg': an address; pictures are read from this machine, or from"),
     ],
 )
 def test_a_wrong_path_is_one_line_and_code_2_before_tensorflow_is_loaded(
@@ -354,7 +355,7 @@ def test_a_wrong_path_is_one_line_and_code_2_before_tensorflow_is_loaded(
     _write(tmp_path / "half" / "serving" / "1" / "saved_model.pb", b"")
     _write(tmp_path / "half" / "serving" / "2" / "variables" / "variables.index", b"")
     _write(tmp_path / "empty" / "pipeline" / "x", b"")
-    picture = [] if arguments == ["missing"] else [str(_write(tmp_path / "a.png"))]
+    picture = [] if arguments[0] in ("missing", "s3://bucket/1.jpg") else [str(_write(tmp_path / "a.png"))]
     done = _without_tensorflow(*arguments, *picture, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (command.BAD_INPUT, "")
     assert done.stderr.startswith(f"error: {message}")

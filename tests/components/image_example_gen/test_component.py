@@ -31,6 +31,7 @@ class _Pipeline:
             max_pixels=max_pixels,
             layout="auto",
             follow_links=False,
+            strict=False,
             group="",
             columns={},
         )

@@ -43,6 +43,7 @@ def _run(root: Path, output: Path, **changes: Any) -> standard_artifacts.Example
         "max_pixels": 10_000,
         "layout": "auto",
         "follow_links": False,
+        "strict": False,
         "group": "",
         "columns": {},
         **changes,

@@ -115,6 +115,22 @@ def test_groups_are_named_by_the_folder_or_by_a_pattern(tmp_path: Path):
     assert groups(r"(q)?") == groups("likeness") == groups("") == dict.fromkeys(by_folder, "")
 
 
+def test_what_would_be_left_out_is_refused_where_that_is_asked_for(tmp_path: Path):
+    strict = Options(strict=True)
+    _fill(tmp_path, "train/a/1.png", "train/b/1.png", "test/a/1.png", "test/b/1.png", "train/.DS_Store", "Thumbs.db")
+    assert find(str(tmp_path), strict) == find(str(tmp_path))._replace(options=strict)
+    _fill(tmp_path, "train/a/1.json", "train/b/list.txt")
+    with pytest.raises(UserError) as error:
+        find(str(tmp_path), strict)
+    assert str(error.value) == (
+        f"'{tmp_path}/train/a/1.json' would be left out: it is not a picture, as would 1 more; "
+        f"remove it, or set ingest.strict: false"
+    )
+    _fill(tmp_path, "single/1.png")
+    with pytest.raises(UserError, match="/single' would be left out: neither a split nor a class, as would 2 more"):
+        find(str(tmp_path), strict)
+
+
 def test_a_hidden_file_that_comes_or_goes_is_no_change(tmp_path: Path):
     layout = find(str(_fill(tmp_path, "a/1.png", "b/1.png")))
     _fill(tmp_path, "a/.DS_Store")

@@ -101,6 +101,8 @@ def test_what_is_not_listed_or_has_no_label_is_told(tmp_path: Path):
     layout = _find(tmp_path, "a/1.jpg,x", "b/1.jpg,y", "b/2.jpg,")
     assert layout.unlisted == ["a/2.jpg", "a/deep/3.jpg"], "what lies in folders of which the table says nothing is not"
     assert layout.unlabelled == ["b/2.jpg"]
+    with pytest.raises(UserError, match=r"/b/2\.jpg' would be left out: it has no label, as would 3 more"):
+        find(str(tmp_path / "labels.csv"), Options(strict=True))
     assert layout.ignored == ["a/.DS_Store"]
     assert layout.others == ["a/notes.txt"]
     layout = _find(tmp_path, "beside.jpg,x", "b/1.jpg,y", "b/2.jpg,y")
