@@ -31,13 +31,14 @@ class Example(NamedTuple):
     """One picture. The features of a record are these fields, each with one value of its field's type.
 
     Attributes:
-      image: an upright 8-bit RGB or grey JPEG or PNG, encoded.
+      image: an 8-bit RGB or grey JPEG or PNG, encoded. Only a JPEG may lie turned, as its EXIF data say; the
+        preprocessing graph turns it upright.
       label: class id, 0 or more.
       class_name: the class.
       sha256: of the file that the picture is from, hexadecimal.
       file_name: that file's path, relative to the data folder, escaped as `common.escaping` does.
-      height: pixels, 1 or more.
-      width: pixels, 1 or more.
+      height: pixels of the upright picture, 1 or more.
+      width: pixels of the upright picture, 1 or more.
       brightness: mean luma, 0 (black) to 1 (white).
       size_range: of the shorter side, as `imaging.ranges` has it.
       brightness_range: as `imaging.ranges` has it.

@@ -1,6 +1,7 @@
 """Judges a file's bytes: a picture that every later step can decode, or a reason why not.
 
-What the pipeline stores is an upright 8-bit RGB or grey JPEG or PNG. Such files are kept as they are; all
+What the pipeline stores is an 8-bit RGB or grey JPEG or PNG: a PNG upright, a JPEG with the orientation that its EXIF
+data state, which `imaging.orientation` reads and the preprocessing graph undoes. Such files are kept as they are; all
 else that Pillow decodes whole is re-encoded as PNG, once, with `normalise`, which prediction applies too.
 """
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from PIL import Image
 
-from imaging import colours, likeness, opening, samples
+from imaging import colours, likeness, opening, orientation, samples
 from imaging.opening import Refused as Refused
 
 _GREY_MODES = ("1", "L", "LA")
@@ -70,10 +71,11 @@ def examine(data: bytes, max_pixels: int) -> Picture:
     return Picture(image.height, image.width, brightness, as_stored, likeness.perceptual_hash(luma))
 
 
-def normalise(data: bytes, max_pixels: int) -> bytes:
+def normalise(data: bytes, max_pixels: int, *, upright: bool = False) -> bytes:
     """A picture's bytes as every later step can decode them.
 
-    An upright 8-bit RGB or grey JPEG or PNG comes back as it is. All else becomes a PNG of its first frame:
+    An 8-bit RGB or grey JPEG or PNG comes back as it is, if it is upright or the preprocessing graph turns it upright,
+    as it does JPEGs with the usual EXIF data. All else becomes a PNG of its first frame:
     turned upright as its EXIF data say, transparency put on white, CMYK and palettes as RGB, more than 8 bits
     a sample as `imaging.samples` says, colours converted to sRGB where a profile says that they are others. A JPEG
     whose colours are converted stays a JPEG, of quality 95: as PNG, it would have four to six times the bytes.
@@ -81,12 +83,13 @@ def normalise(data: bytes, max_pixels: int) -> bytes:
     Args:
       data: a file's bytes.
       max_pixels: most pixels allowed; checked before anything is decoded.
+      upright: whether all are turned here, for a model of an earlier release, whose graph turns none.
 
     Raises:
       Refused: the bytes are no picture, or not a whole one, or too large.
     """
     image, as_stored = _decode(data, max_pixels)
-    if as_stored:
+    if as_stored and not (upright and _turned_by_graph(data) in _UPRIGHT):
         return data
     return _jpeg(image) if image.format == "JPEG" else _png(image)
 
@@ -126,10 +129,9 @@ def _decode(data: bytes, max_pixels: int) -> tuple[Image.Image, bool]:
     """The upright picture, RGB or grey, and whether the bytes can be kept."""
     try:
         image = samples.decode(data, max_pixels)
-        is_upright = _orientation(image) not in _UPRIGHT
-        is_srgb = colours.is_srgb(image)
-        if is_upright and is_srgb and _is_plain(image, data) and _tensorflow_agrees(image, data):
-            return image, True
+        stated, is_srgb = _orientation(image), colours.is_srgb(image)
+        if stated == _turned_by_graph(data) and is_srgb and _is_plain(image, data) and _tensorflow_agrees(image, data):
+            return _turn(image, stated), True
         upright = _upright(image)
         if image.format == "JPEG" and not is_srgb:
             upright.format = "JPEG"
@@ -140,16 +142,27 @@ def _decode(data: bytes, max_pixels: int) -> tuple[Image.Image, bool]:
 
 def _upright(image: Image.Image) -> Image.Image:
     """A copy, RGB or grey."""
-    turn = _UPRIGHT.get(_orientation(image))
-    image = _flatten(colours.to_srgb(image))
+    stated = _orientation(image)
+    return _turn(_flatten(colours.to_srgb(image)), stated)
+
+
+def _turn(image: Image.Image, stated: int) -> Image.Image:
+    turn = _UPRIGHT.get(stated)
     return image if turn is None else image.transpose(turn)
 
 
 def _orientation(image: Image.Image) -> int:
+    """What Pillow says, 1 to 8."""
     try:
-        return opening.exif(image).get(_ORIENTATION, 1)
+        stated = opening.exif(image).get(_ORIENTATION)
     except Exception:  # broken EXIF data: every viewer shows such a picture as it is
-        return 1
+        stated = None
+    return stated if stated in _UPRIGHT else orientation.UPRIGHT
+
+
+def _turned_by_graph(data: bytes) -> int:
+    """The orientation that the preprocessing graph undoes, 1 to 8."""
+    return int(orientation.of(tf.constant(data)))
 
 
 def _is_plain(image: Image.Image, data: bytes) -> bool:

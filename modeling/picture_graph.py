@@ -1,36 +1,93 @@
 """The one graph from a picture's bytes to a tensor: extraction, evaluation and serving all apply it."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
+from common.errors import UserError
 from common.examples import IMAGE
+from imaging import orientation
 
 PICTURE = "picture"
+ERROR = "error"
+_OTHER, _DAMAGED = "neither JPEG nor PNG", "truncated or damaged"
+_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG"
 
 
 def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]) -> dict[str, tf.Tensor]:
-    """Decodes and resizes pictures; TensorFlow Transform's hook.
+    """Decodes pictures, turns them upright as their EXIF data say, and resizes them; TensorFlow Transform's hook.
 
     Args:
       inputs: the raw features; `image` holds encoded JPEG or PNG pictures, string [batch].
-      custom_config: `image_size`, the side of the square result in pixels.
+      custom_config: `image_size`, the side of the square result in pixels; `max_pixels`, the most pixels of a picture,
+        height times width. One with more is not decoded.
 
     Returns:
-      `picture`: float32 [batch, image_size, image_size, 3], RGB, 0 to 255.
+      `picture`: float32 [batch, image_size, image_size, 3], RGB, 0 to 255; all 0 where there is an error.
+      `error`: string [batch], why a picture cannot be used; empty where it can.
     """
-    size = custom_config["image_size"]
-    return {
-        PICTURE: tf.map_fn(
-            lambda encoded: _decode(encoded, size),
-            inputs[IMAGE],
-            fn_output_signature=tf.TensorSpec([size, size, 3], tf.float32),
-        )
-    }
+    size, max_pixels = custom_config["image_size"], custom_config["max_pixels"]
+    pictures, errors = tf.map_fn(
+        lambda encoded: _read(encoded, size, max_pixels),
+        inputs[IMAGE],
+        fn_output_signature=(tf.TensorSpec([size, size, 3], tf.float32), tf.TensorSpec([], tf.string)),
+    )
+    return {PICTURE: pictures, ERROR: errors}
 
 
-def _decode(encoded: tf.Tensor, size: int) -> tf.Tensor:
-    picture = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-    picture.set_shape([None, None, 3])
+def check(file_names: Sequence[bytes], errors: Sequence[bytes]) -> None:
+    """Keeps a picture that cannot be used from being taken for a black one.
+
+    Args:
+      file_names: of pictures that were stored.
+      errors: what the graph says of each.
+
+    Raises:
+      UserError: one of them has an error.
+    """
+    for file_name, error in zip(file_names, errors, strict=True):
+        if error:
+            raise UserError(f"the stored picture of '{file_name.decode()}' cannot be used: {error.decode()}")
+
+
+def _read(encoded: tf.Tensor, size: int, max_pixels: int) -> tuple[tf.Tensor, tf.Tensor]:
+    is_jpeg, is_png = (tf.equal(tf.strings.substr(encoded, 0, len(start)), start) for start in (_JPEG, _PNG))
+    # libjpeg would print that a PNG is none of its files.
+    pixels = tf.reduce_prod(tf.cond(is_jpeg, lambda: _jpeg_sides(encoded), lambda: _png_sides(encoded)))
+    error = tf.where(is_jpeg | is_png, tf.where(pixels > max_pixels, f"more than {max_pixels} pixels", ""), _OTHER)
+    black = tf.zeros([1, 1, 3], tf.uint8), tf.constant(_DAMAGED)
+    picture, damage = _or_else(black, tf.where(error == "", encoded, ""), _decode)
     # Without antialiasing a large picture would lose the pixels between its samples.
-    return tf.image.resize(picture, [size, size], antialias=True)
+    picture = tf.image.resize(picture, [size, size], antialias=True)
+    # A square is turned as well after it was made smaller, and in less time.
+    picture = tf.ensure_shape(orientation.turn(picture, orientation.of(encoded)), [size, size, 3])
+    return picture, tf.where(error == "", damage, error)
+
+
+def _or_else(instead: Any, encoded: tf.Tensor, operation: Callable[[tf.Tensor], Any]) -> Any:
+    """What an operation makes of a picture, or `instead` where it fails.
+
+    A failure would end the whole batch, but a data set can leave out what fails. One of one picture is made for each,
+    which takes a tenth of a millisecond for a single operation, and a tenth of a second for a whole graph.
+    """
+    made = tf.data.Dataset.from_tensors(encoded).map(operation).ignore_errors()
+    return made.concatenate(tf.data.Dataset.from_tensors(instead)).take(1).get_single_element()
+
+
+def _jpeg_sides(encoded: tf.Tensor) -> tf.Tensor:
+    """Height and width, int64 [2]."""
+    nothing = tf.zeros([2], tf.int64)
+    return _or_else(nothing, encoded, lambda encoded: tf.image.extract_jpeg_shape(encoded, tf.int64)[:2])
+
+
+def _png_sides(encoded: tf.Tensor) -> tf.Tensor:
+    """Width and height, int64 [2]: they follow the signature, and the length and the name of the first block."""
+    header = tf.io.decode_raw(tf.strings.substr(encoded, 0, 24), tf.uint8, fixed_length=24)
+    sides = tf.reshape(tf.cast(header[16:], tf.int64), [2, 4])
+    return tf.reduce_sum(sides * [1 << 24, 1 << 16, 1 << 8, 1], axis=1)
+
+
+def _decode(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    picture = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    return tf.ensure_shape(picture, [None, None, 3]), tf.constant("")

@@ -4,10 +4,11 @@ It needs TensorFlow and Pillow alone, and each picture goes through what ingesti
 program: load only what you trust.
 """
 
+import functools
 import os
 import stat
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -20,9 +21,9 @@ from imaging import normalising
 from modeling.model_assets import ModelAssets
 from modeling.prediction_formats import File, Loaded, Prediction
 
-_SIGNATURE, _INPUT, _OUTPUT = "serving_default", "image_bytes", "probabilities"
+_SIGNATURE, _INPUT, _OUTPUT, _ERROR = "serving_default", "image_bytes", "probabilities", "error"
 _BATCH = 32  # pictures; the model itself works in chunks of as many
-_BATCH_BYTES = 64 << 20  # a batch ends early here: a turned photograph of 12 megapixels is a PNG of 20 MB
+_BATCH_BYTES = 64 << 20  # a batch ends early here: a TIFF of 12 megapixels becomes a PNG of 20 MB
 _THREADS = os.cpu_count() or 1
 
 
@@ -56,6 +57,8 @@ class Predictor:
         shape = self._serve.structured_outputs[_OUTPUT].shape
         if not shape.is_compatible_with([None, len(self.classes)]):
             raise UserError(f"model: {folder!r} names {len(self.classes)} classes, and its probabilities are {shape}")
+        # Models of earlier releases, which turn no picture upright, name no errors either.
+        self._names_errors = _ERROR in self._serve.structured_outputs
 
     def predict(self, files: Iterable[File | Loaded], *, top: int) -> Iterator[list[Prediction]]:
         """Predicts files, in their order and in batches. While the model has one, threads read and decode the next.
@@ -70,7 +73,8 @@ class Predictor:
         readers, runner = ThreadPoolExecutor(_THREADS), ThreadPoolExecutor(1)
         try:
             running: Future[list[Prediction]] | None = None
-            for batch in _batches(_read_ahead(files, self._max_pixels, readers)):
+            read = functools.partial(_read, max_pixels=self._max_pixels, upright=not self._names_errors)
+            for batch in _batches(_read_ahead(files, read, readers)):
                 submitted = runner.submit(self._answer, batch, top)
                 if running is not None:
                     yield running.result()
@@ -82,22 +86,28 @@ class Predictor:
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def probabilities(self, images: list[bytes]) -> npt.NDArray[np.float32]:
-        """What the model says of encoded JPEG or PNG pictures: float32 [pictures, classes].
+        """What the model says of encoded JPEG or PNG pictures: float32 [pictures, classes], 0 if one has an error."""
+        return self._ask(images)[_OUTPUT].numpy()
 
-        Raises:
-          tf.errors.InvalidArgumentError: one of them cannot be decoded.
-        """
-        return self._serve(**{_INPUT: tf.constant(images)})[_OUTPUT].numpy()
+    def _ask(self, images: list[bytes]) -> dict[str, tf.Tensor]:
+        return self._serve(**{_INPUT: tf.constant(images)})
 
     def _answer(self, batch: list[_Picture], top: int) -> list[Prediction]:
         images = [picture.data for picture in batch if not picture.problem]
-        rows = iter(self.probabilities(images) if images else ())
+        rows = iter(self._rows(images) if images else ())
         return [
-            Prediction(file, problem=problem) if problem else self._rank(file, next(rows), top)
+            Prediction(file, problem=problem) if problem else self._rank(file, *next(rows), top)
             for file, _, problem in batch
         ]
 
-    def _rank(self, file: str, probabilities: npt.NDArray[np.float32], top: int) -> Prediction:
+    def _rows(self, images: list[bytes]) -> Iterable[tuple[npt.NDArray[np.float32], str]]:
+        answer = self._ask(images)
+        errors = answer[_ERROR].numpy() if self._names_errors else [b""] * len(images)
+        return zip(answer[_OUTPUT].numpy(), (error.decode() for error in errors), strict=True)
+
+    def _rank(self, file: str, probabilities: npt.NDArray[np.float32], error: str, top: int) -> Prediction:
+        if error:
+            return Prediction(file, problem=error)
         if not np.isfinite(probabilities).all():
             return Prediction(file, problem="the model gives no number for it")
         best = np.argsort(-probabilities, kind="stable")[:top]
@@ -119,11 +129,13 @@ def _signature(model: Any, folder: str) -> Any:
     return serve
 
 
-def _read_ahead(files: Iterable[File | Loaded], max_pixels: int, readers: ThreadPoolExecutor) -> Iterator[_Picture]:
+def _read_ahead(
+    files: Iterable[File | Loaded], read: Callable[[File | Loaded], _Picture], readers: ThreadPoolExecutor
+) -> Iterator[_Picture]:
     """Reads in threads, and no further ahead than keeps all of them busy: pictures are large."""
     ahead: deque[Future[_Picture]] = deque()
     for file in files:
-        ahead.append(readers.submit(_read, file, max_pixels))
+        ahead.append(readers.submit(read, file))
         if len(ahead) > _THREADS:
             yield ahead.popleft().result()
     while ahead:
@@ -141,9 +153,9 @@ def _batches(read: Iterable[_Picture]) -> Iterator[list[_Picture]]:
         yield batch
 
 
-def _read(file: File | Loaded, max_pixels: int) -> _Picture:
+def _read(file: File | Loaded, max_pixels: int, upright: bool) -> _Picture:
     if isinstance(file, Loaded):
-        return _normalised(file.name, file.data, max_pixels)
+        return _normalised(file.name, file.data, max_pixels, upright)
     if file.problem:
         return _Picture(file.path, b"", file.problem)
     try:
@@ -153,13 +165,13 @@ def _read(file: File | Loaded, max_pixels: int) -> _Picture:
         if status.st_size > normalising.max_bytes(max_pixels):
             return _Picture(file.path, b"", f"too many bytes for a picture of {max_pixels} pixels")
         with open(file.path, "rb") as opened:
-            return _normalised(file.path, opened.read(), max_pixels)
+            return _normalised(file.path, opened.read(), max_pixels, upright)
     except OSError as error:
         return _Picture(file.path, b"", f"cannot be read: {error.strerror}")
 
 
-def _normalised(name: str, data: bytes, max_pixels: int) -> _Picture:
+def _normalised(name: str, data: bytes, max_pixels: int, upright: bool) -> _Picture:
     try:
-        return _Picture(name, normalising.normalise(data, max_pixels))
+        return _Picture(name, normalising.normalise(data, max_pixels, upright=upright))
     except normalising.Refused as error:
         return _Picture(name, b"", str(error))

@@ -1,4 +1,4 @@
-"""The SavedModel: raw bytes of pictures, or serialized examples, in; probabilities, label and score out."""
+"""The SavedModel: raw bytes of pictures, or serialized examples, in; probabilities, label, score and error out."""
 
 import functools
 
@@ -7,8 +7,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from common.examples import IMAGE
-from modeling import picture_graph
 from modeling.model_assets import ModelAssets
+from modeling.picture_graph import ERROR, PICTURE
 
 SERVE_EXAMPLES = "serve_examples"
 # Pictures in one forward pass. VGG16's first layer holds 12.8 MB a picture, so a batch of 1,000 as evaluation sends
@@ -19,8 +19,9 @@ _CHUNK = 32
 def export(classifier: keras.Model, transform_graph: str, assets: ModelAssets, directory: str) -> None:
     """Writes a SavedModel that needs no code of this project.
 
-    Its signatures both return `probabilities`, float32 [batch, classes]; `label`, string [batch]; and `score`,
-    float32 [batch], the label's probability:
+    Its signatures both return `probabilities`, float32 [batch, classes]; `label`, string [batch]; `score`, float32
+    [batch], the label's probability; and `error`, string [batch], why a picture cannot be used, empty where it can. A
+    picture with an error leaves the others as they are: its probabilities and its score are 0, its label is empty.
       serving_default: `image_bytes`, string [batch]: encoded JPEG or PNG pictures.
       serve_examples: `examples`, string [batch]: serialized tf.Examples with the feature `image`.
     `assets.extra/labels.txt` lists the classes in the order of the probabilities; beside it is the rest of the assets.
@@ -73,17 +74,18 @@ class _Servable(tf.Module):
 
     @tf.function
     def serve_pictures(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        classes = self.labels.shape[0]
-        chunks = tf.TensorArray(tf.float32, size=1, dynamic_size=True, infer_shape=False, element_shape=[None, classes])
-        # An array of nothing could not be joined, so a batch of nothing is there from the start.
-        chunks = chunks.write(0, tf.zeros([0, classes]))
+        probability_chunks = _array(tf.zeros([0, self.labels.shape[0]]))
+        error_chunks = _array(tf.zeros([0], tf.string))
         for start in tf.range(0, tf.shape(image_bytes)[0], _CHUNK):
-            chunks = chunks.write(chunks.size(), self._probabilities(image_bytes[start : start + _CHUNK]))
-        probabilities = chunks.concat()
+            found, failed = self._answer(image_bytes[start : start + _CHUNK])
+            probability_chunks = probability_chunks.write(probability_chunks.size(), found)
+            error_chunks = error_chunks.write(error_chunks.size(), failed)
+        probabilities, errors = probability_chunks.concat(), error_chunks.concat()
         return {
             "probabilities": probabilities,
-            "label": tf.gather(self.labels, tf.argmax(probabilities, axis=1)),
+            "label": tf.where(errors == "", tf.gather(self.labels, tf.argmax(probabilities, axis=1)), ""),
             "score": tf.reduce_max(probabilities, axis=1),
+            ERROR: errors,
         }
 
     @tf.function
@@ -91,6 +93,14 @@ class _Servable(tf.Module):
         spec = {IMAGE: tf.io.FixedLenFeature([], tf.string)}
         return self.serve_pictures(tf.io.parse_example(examples, spec)[IMAGE])
 
-    def _probabilities(self, image_bytes: tf.Tensor) -> tf.Tensor:
-        pictures = self.transform({IMAGE: image_bytes})[picture_graph.PICTURE]
-        return self._classify(pictures)
+    def _answer(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        read = self.transform({IMAGE: image_bytes})
+        is_usable = (read[ERROR] == "")[:, tf.newaxis]
+        return tf.where(is_usable, self._classify(read[PICTURE]), 0), read[ERROR]
+
+
+def _array(nothing: tf.Tensor) -> tf.TensorArray:
+    """An array of chunks with a first one of no rows, as an array of nothing could not be joined."""
+    shape = [None, *nothing.shape[1:]]
+    array = tf.TensorArray(nothing.dtype, size=1, dynamic_size=True, infer_shape=False, element_shape=shape)
+    return array.write(0, nothing)

@@ -69,7 +69,7 @@ def create_pipeline(
         # Whoever consumes the pictures applies the graph: stored at 224x224 they would take 500 KB each.
         materialize=False,
         disable_statistics=True,
-        custom_config={"image_size": config.backbone.image_size},
+        custom_config={"image_size": config.backbone.image_size, "max_pixels": config.ingest.max_pixels},
     )
     graph = transform.outputs["transform_graph"]
 

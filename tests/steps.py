@@ -126,7 +126,7 @@ def transform(examples: Examples, directory: Path) -> TransformGraph:
         {"transform_graph": [graph]},
         {
             "preprocessing_fn": "modeling.picture_graph.preprocessing_fn",
-            "custom_config": json.dumps({"image_size": IMAGE_SIZE}),
+            "custom_config": json.dumps({"image_size": IMAGE_SIZE, "max_pixels": 10_000_000}),
             "disable_statistics": 1,
         },
     )
@@ -313,6 +313,20 @@ def infer(
 def read(examples: Examples, split: str) -> list[Example]:
     """The examples of a split, in the order of its files."""
     return list(example_records.read(examples.uri, split))
+
+
+def damage(examples: Examples, split: str, directory: Path) -> tuple[Examples, str]:
+    """A copy of the examples in which the first picture of a split lacks its end, and that picture's file."""
+    shutil.copytree(examples.uri, directory)
+    (shard,) = example_records.shards(str(directory), split)
+    first, *others = read(examples, split)
+    with tf.io.TFRecordWriter(shard) as writer:
+        for example in [first._replace(image=first.image[:60]), *others]:
+            writer.write(example_records.encode(example))
+    damaged = artifact(Examples, directory)
+    damaged.copy_from(examples)
+    damaged.uri = str(directory)
+    return damaged, first.file_name
 
 
 def images(examples: list[Example]) -> list[bytes]:

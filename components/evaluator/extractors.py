@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
 
-from common.examples import LABEL, SHA256
-from modeling import probabilities
+from common.examples import FILE_NAME, LABEL, SHA256
+from modeling import picture_graph, probabilities
 from modeling.evaluations import CANDIDATE
 
 _PROBABILITIES = "probabilities"
@@ -43,6 +43,10 @@ def _row(extracts: dict[str, Any]) -> bytes:
     predictions = extracts[tfma.PREDICTIONS_KEY]
     # TFMA drops a model's name where there is only one.
     by_model = {CANDIDATE: predictions} if _PROBABILITIES in predictions else predictions
+    # Models of earlier releases fail instead of naming errors.
+    for outputs in by_model.values():
+        names, errors = extracts[tfma.FEATURES_KEY][FILE_NAME], outputs.get(picture_graph.ERROR, b"")
+        picture_graph.check(np.ravel(names).tolist(), np.ravel(errors).tolist())
     row = tf.train.Example()
     feature = row.features.feature
     feature[SHA256].bytes_list.value.append(np.ravel(extracts[tfma.FEATURES_KEY][SHA256])[0])

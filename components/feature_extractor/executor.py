@@ -19,7 +19,7 @@ from tfx.types import artifact_utils
 
 from common import example_records, labels, progress, unfinished
 from common.errors import UserError
-from common.examples import EVAL, IMAGE, LABEL, SHA256, TRAIN, read_pictures, split_folder
+from common.examples import EVAL, FILE_NAME, IMAGE, LABEL, SHA256, TRAIN, read_pictures, split_folder
 from components.feature_extractor.augmentation import Augmentation, augment
 from modeling import backbones, devices, features, picture_graph, weights
 from modeling.precision import arithmetic, resolve
@@ -231,18 +231,20 @@ class Extractor:
     def _batches(self, path: str) -> Iterator[Batch]:
         dataset = tf.data.TFRecordDataset(path).batch(self._settings.batch_size)
         dataset = dataset.map(self._parse, num_parallel_calls=2).prefetch(2)
-        for pictures, class_ids, sha256s in dataset.as_numpy_iterator():
+        for pictures, class_ids, sha256s, names, errors in dataset.as_numpy_iterator():
+            picture_graph.check(names, errors)
             yield Batch(pictures, class_ids, list(sha256s))
 
-    def _parse(self, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def _parse(self, serialized: tf.Tensor) -> tuple[tf.Tensor, ...]:
         spec = {
             IMAGE: tf.io.FixedLenFeature([], tf.string),
             LABEL: tf.io.FixedLenFeature([], tf.int64),
             SHA256: tf.io.FixedLenFeature([], tf.string),
+            FILE_NAME: tf.io.FixedLenFeature([], tf.string),
         }
         parsed = tf.io.parse_example(serialized, spec)
-        picture = self._transform({IMAGE: parsed[IMAGE]})[picture_graph.PICTURE]
-        return picture, parsed[LABEL], parsed[SHA256]
+        read = self._transform({IMAGE: parsed[IMAGE]})
+        return read[picture_graph.PICTURE], parsed[LABEL], parsed[SHA256], parsed[FILE_NAME], read[picture_graph.ERROR]
 
 
 class _Writers:

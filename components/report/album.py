@@ -2,6 +2,7 @@
 
 import base64
 import io
+import sys
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from common import example_records
 from common.examples import IMAGE
+from imaging import orientation
 from modeling import picture_graph
 
 _SIDE = 192  # pixels
@@ -30,8 +32,9 @@ class Photo(NamedTuple):
 
     @property
     def uri(self) -> str:
-        """A small copy, as a data URI."""
-        return data_uri(tf.io.decode_image(self.image, channels=3, expand_animations=False).numpy())
+        """A small copy, upright, as a data URI."""
+        stored = tf.io.decode_image(self.image, channels=3, expand_animations=False)
+        return data_uri(orientation.turn(stored, orientation.of(self.image)).numpy())
 
 
 def find(examples: str, split: str, sha256s: Collection[str]) -> dict[str, Photo]:
@@ -52,7 +55,8 @@ def find(examples: str, split: str, sha256s: Collection[str]) -> dict[str, Photo
 def as_the_model_sees(photos: list[Photo], image_size: int) -> npt.NDArray[np.float32]:
     """Pictures through the graph that training and serving apply: float32 [pictures, size, size, 3], RGB, 0 to 255."""
     images = tf.constant([photo.image for photo in photos])
-    return picture_graph.preprocessing_fn({IMAGE: images}, {"image_size": image_size})[picture_graph.PICTURE].numpy()
+    config = {"image_size": image_size, "max_pixels": sys.maxsize}
+    return picture_graph.preprocessing_fn({IMAGE: images}, config)[picture_graph.PICTURE].numpy()
 
 
 def data_uri(pixels: npt.NDArray[np.generic]) -> str:

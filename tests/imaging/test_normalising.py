@@ -153,8 +153,8 @@ def test_a_file_that_two_decoders_show_differently_is_stored_as_one_shows_it():
 
 
 @pytest.mark.parametrize("orientation", range(2, 9))
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WEBP"])
-def test_pictures_are_turned_upright(format: str, orientation: int):
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
+def test_pictures_that_the_graph_does_not_turn_are_turned_upright(format: str, orientation: int):
     data = encode(_PIXELS, format, exif=exif(orientation), **({"lossless": True} if format == "WEBP" else {}))
     upright = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
     assert not np.array_equal(upright, _PIXELS)

@@ -1,17 +1,23 @@
 """The one graph from bytes to a tensor."""
 
+import io
+import struct
+
 import numpy as np
+import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
-from pictures import encode, make_pixels
-from PIL import Image
+from pictures import Pixels, encode, exif, make_pixels
+from PIL import Image, ImageOps
 from tfx.types.standard_artifacts import TransformGraph
 
 from modeling.picture_graph import preprocessing_fn
 
 
 def _apply(data: list[bytes], size: int) -> np.ndarray:
-    return preprocessing_fn({"image": tf.constant(data)}, {"image_size": size})["picture"].numpy()
+    return preprocessing_fn({"image": tf.constant(data)}, {"image_size": size, "max_pixels": 100_000})[
+        "picture"
+    ].numpy()
 
 
 def test_a_picture_of_the_right_size_keeps_its_pixels() -> None:
@@ -33,6 +39,32 @@ def test_shrinking_averages_instead_of_skipping_pixels() -> None:
     stripes = np.zeros((256, 256, 3), np.uint8)
     stripes[:, ::4] = 255
     np.testing.assert_allclose(_apply([encode(stripes)], 32)[0, 4:-4, 4:-4], 255 / 4, atol=6)
+
+
+@pytest.mark.parametrize("size", [24, 32])
+def test_turned_pictures_are_those_that_were_turned_before(size: int) -> None:
+    files = [encode(make_pixels(7, 24, 24 + 8 * (size > 24)), "JPEG", exif=exif(stated)) for stated in range(1, 9)]
+    decoded = tf.io.decode_jpeg(files[0]).numpy()
+    upright = [np.asarray(ImageOps.exif_transpose(_with_exif(decoded, stated))) for stated in range(1, 9)]
+    found, expected = _apply(files, size), _apply(list(map(encode, upright)), size)
+    np.testing.assert_allclose(found, expected, atol=0 if size == 24 else 1e-3)
+    assert np.abs(found[1:] - found[0]).max(axis=(1, 2, 3)).min() > 20
+
+
+def test_each_picture_that_cannot_be_used_has_its_reason_and_the_others_their_pixels() -> None:
+    good = encode(make_pixels(1, 32, 32))
+    large = good[:16] + struct.pack(">II", 1000, 101) + good[24:]
+    jpeg = encode(make_pixels(1, 400, 400), "JPEG")
+    data = [b"", b"no picture", b"GIF89a" + good, good[:20], good[:60], jpeg[:20], large, jpeg, good]
+    found = preprocessing_fn({"image": tf.constant(data)}, {"image_size": 32, "max_pixels": 100_000})
+    other, damaged, too_many = b"neither JPEG nor PNG", b"truncated or damaged", b"more than 100000 pixels"
+    assert found["error"].numpy().tolist() == [other] * 3 + [damaged] * 3 + [too_many] * 2 + [b""]
+    assert not found["picture"][:-1].numpy().any()
+    np.testing.assert_array_equal(found["picture"][-1], _apply([good], 32)[0])
+
+
+def _with_exif(pixels: Pixels, stated: int) -> Image.Image:
+    return Image.open(io.BytesIO(encode(pixels, exif=exif(stated))))
 
 
 def test_the_saved_graph_does_what_the_function_does(transform_graph: TransformGraph) -> None:

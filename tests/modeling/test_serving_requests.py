@@ -90,6 +90,7 @@ def test_the_signature_is_one_that_the_server_can_call(signature: meta_graph_pb2
         "probabilities": (tf.float32.as_datatype_enum, [-1, 3]),
         "label": (tf.string.as_datatype_enum, [-1]),
         "score": (tf.float32.as_datatype_enum, [-1]),
+        "error": (tf.string.as_datatype_enum, [-1]),
     }
     # The server writes strings of such a name in base64, and class names are for people.
     assert not [name for name in signature.outputs if name.endswith("_bytes")]

@@ -1,5 +1,6 @@
 """The SavedModel answers through a session, as in TensorFlow Serving, as it does through TensorFlow 2's own loader."""
 
+import struct
 from pathlib import Path
 
 import keras
@@ -9,6 +10,7 @@ import sessions
 import steps
 import tensorflow as tf
 import tensorflow_transform as tft
+from pictures import encode, png
 from tfx.types.standard_artifacts import Examples, Model, TransformGraph
 
 from common import example_records
@@ -23,10 +25,16 @@ LABELS = ["apple", "berry", "cherry", "plum"]
 def _assert_loaders_agree(folder: str | Path, signature: str, values: list[bytes]) -> None:
     expected = tf.saved_model.load(str(folder)).signatures[signature](tf.constant(values, tf.string, [len(values)]))
     answer = sessions.ask(folder, signature, values)
-    assert answer.keys() == expected.keys() == {"probabilities", "label", "score"}
+    assert answer.keys() == expected.keys() == {"probabilities", "label", "score", "error"}
     for name in ("probabilities", "score"):
         np.testing.assert_allclose(answer[name], expected[name], atol=1e-5)
-    assert answer["label"].tolist() == expected["label"].numpy().tolist()
+    for name in ("label", "error"):
+        assert answer[name].tolist() == expected[name].numpy().tolist()
+
+
+def _bomb() -> bytes:
+    """A PNG whose header claims more pixels than a test's model takes; it has none."""
+    return png(8, 2, np.zeros((0, 0, 3), np.uint8)).replace(bytes(8), struct.pack(">II", 4000, 4000), 1)
 
 
 @pytest.mark.parametrize("count", [0, 1, 31, 32, 33, 100])
@@ -38,6 +46,29 @@ def test_a_session_answers_as_the_object_loader_does(
     is_bytes = signature == "serving_default"
     values = steps.images(chosen) if is_bytes else list(map(example_records.encode, chosen))
     _assert_loaders_agree(f"{model.uri}/Format-Serving", signature, values)
+
+
+@pytest.mark.parametrize("signature", ["serving_default", signatures.SERVE_EXAMPLES])
+def test_a_picture_that_cannot_be_used_gets_an_error_and_the_others_their_answers(
+    examples: Examples, model: Model, signature: str
+) -> None:
+    read = steps.read(examples, "test")
+    broken = [b"", b"no picture", read[0].image[:60], encode(np.zeros((4, 4, 3), np.uint8), "BMP"), _bomb()]
+    mixed = [read[0]._replace(image=image) for image in broken] * 8
+    mixed[20:20] = read[:5]
+    values = steps.images(mixed) if signature == "serving_default" else list(map(example_records.encode, mixed))
+    folder = f"{model.uri}/Format-Serving"
+    _assert_loaders_agree(folder, signature, values)
+    answer = sessions.ask(folder, signature, values)
+    other, damaged, large = b"neither JPEG nor PNG", b"truncated or damaged", b"more than 10000000 pixels"
+    reasons = [other, other, damaged, other, large]
+    assert answer["error"].tolist() == reasons * 4 + [b""] * 5 + reasons * 4
+    failed = answer["error"] != b""
+    assert set(answer["label"][failed]) == {b""}
+    assert answer["score"][failed].max() == answer["probabilities"][failed].max() == 0
+    alone = sessions.ask(folder, "serving_default", steps.images(read[:5]))
+    np.testing.assert_allclose(answer["probabilities"][~failed], alone["probabilities"], atol=1e-5)
+    assert answer["label"][~failed].tolist() == alone["label"].tolist()
 
 
 @pytest.mark.parametrize("backbone_name", ["MobileNetV2", "EfficientNetB0"])

@@ -260,3 +260,11 @@ def test_a_folder_that_holds_no_model_is_told(tmp_path: Path) -> None:
     assert answered.equal == 0
     assert answered.problem
     assert "\n" not in answered.problem
+
+
+def test_a_stored_picture_that_cannot_be_decoded_ends_the_step(
+    examples: Examples, poor_model: Model, tmp_path: Path
+) -> None:
+    damaged, name = steps.damage(examples, "test", tmp_path / "examples")
+    with pytest.raises(UserError, match=f"^the stored picture of '{name}' cannot be used: truncated or damaged"):
+        steps.evaluate(damaged, poor_model, tmp_path / "evaluated")

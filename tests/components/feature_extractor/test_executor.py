@@ -238,3 +238,11 @@ def test_no_unfinished_file_is_left(features: Examples) -> None:
     names = [path.name for path in Path(features.uri).rglob("*") if path.is_file()]
     assert len([name for name in names if name.endswith(".tfrecord")]) == 4
     assert not [name for name in names if "partial" in name]
+
+
+def test_a_stored_picture_that_cannot_be_decoded_ends_the_step(
+    examples: Examples, transform_graph: TransformGraph, tmp_path: Path
+) -> None:
+    damaged, name = steps.damage(examples, "train", tmp_path / "examples")
+    with pytest.raises(UserError, match=f"^the stored picture of '{name}' cannot be used: truncated or damaged"):
+        steps.extract(damaged, transform_graph, tmp_path / "features")

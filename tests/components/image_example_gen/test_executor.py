@@ -24,6 +24,7 @@ from components.image_example_gen import executor, layout
 from components.image_example_gen.driver import fingerprint
 from components.image_example_gen.executor import Executor
 from components.image_example_gen.found_file import File
+from imaging import orientation
 
 _BEAM = [
     "--runner=FnApiRunner",
@@ -129,12 +130,13 @@ def test_examples_hold_the_pictures_and_what_is_known_of_them(mixed: Path, examp
     for name, row in rows.items():
         assert row["class_name"].decode() == name.split("/")[0]
         assert row["label"] == ["cat", "dog"].index(row["class_name"].decode())
-        picture = tf.io.decode_image(row["image"], channels=3, expand_animations=False).numpy()
+        stored = tf.io.decode_image(row["image"], channels=3, expand_animations=False)
+        picture = orientation.turn(stored, orientation.of(row["image"])).numpy()
         assert picture.shape == (row["height"], row["width"], 3)
         assert row["brightness"] == pytest.approx(
             np.asarray(Image.fromarray(picture).convert("L")).mean() / 255, abs=0.01
         )
-    for name in ("cat/photo.jpg", "dog/007.png"):
+    for name in ("cat/photo.jpg", "cat/turned.jpg", "dog/007.png"):
         assert rows[name]["image"] == (mixed / name).read_bytes()
         assert rows[name]["sha256"].decode() == hashing.sha256_of_file(str(mixed / name))
     turned = rows["cat/turned.jpg"]
