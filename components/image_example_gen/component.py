@@ -41,9 +41,9 @@ class ImageExampleGen(SpecComponent, BaseBeamComponent):
 
     Each file found is used, or counted as a duplicate (the same bytes twice in a class), or quarantined with
     a reason (no whole picture, too large, or the same bytes under two classes); hidden ones and those that are not
-    meant to be pictures are only counted. Pictures go to splits by the
-    hash of their bytes where a split has no folder. The cache knows the data set by its content: a copied or touched
-    folder is not read again.
+    meant to be pictures are only counted. Where neither a folder nor the table gives a split, `cutting.cut` does, by
+    the hash of a picture or of its group. The cache knows the data set by its content: a copied or touched folder is
+    not read again, a table is if it says something else.
     """
 
     SPEC_CLASS = ImageExampleGenSpec

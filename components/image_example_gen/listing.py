@@ -66,18 +66,15 @@ def read(root: str, tables: Sequence[tuple[Table, str]], *, follow_links: bool, 
     splits: dict[str, str] = {}
     for table, split in tables:
         name = os.path.relpath(table.path, root)
-        before = len(files)
         for file in _rows(disk, table, os.path.dirname(name), split):
             if file.class_name:
                 files[file.path] = _one_of(files[file.path], file) if file.path in files else file
                 splits.setdefault(file.split, os.path.dirname(name) if split else name)
             else:
                 unlabelled.add(file.path)
-        _check_there(root, table, list(itertools.islice(files.values(), before, None)))
     listed = [files[path] for path in sorted(files)]
     first, _ = tables[0]
-    if not listed:
-        raise UserError(f"{first.path!r} has no row with a label in the column {first.columns.label!r}")
+    _check_there(root, first, listed)
     _check_spelled(first, {file.class_name for file in listed})
     if split_folders and set(splits.values()) == {os.path.relpath(first.path, root)} and not first.columns.split:
         listed, splits = _by_folder(first, listed) or (listed, splits)
@@ -203,13 +200,16 @@ def _one_of(one: File, other: File) -> File:
     """What two rows say of a file."""
     for value, more, said in ((one.class_name, other.class_name, "labels"), (one.group, other.group, "groups")):
         if value != more and not one.problem:
+            first = min(one, other)  # whatever the order of the rows
             two = ", ".join(map(escaping.escape, sorted((value, more))))
-            return one._replace(problem=f"listed with two {said}: {two}")
+            return first._replace(problem=f"listed with two {said}: {two}")
     return max(one, other, key=lambda file: (bool(file.problem), _HELD_OUT.index(file.split)))
 
 
 def _check_there(root: str, table: Table, listed: list[File]) -> None:
-    if listed and all(file.problem == NO_FILE for file in listed):
+    if not listed:
+        raise UserError(f"{table.path!r} has no row with a label in the column {table.columns.label!r}")
+    if all(file.problem == NO_FILE for file in listed):
         raise UserError(
             f"none of the {len(listed)} files that {table.path!r} lists is there, such as "
             f"{os.path.join(root, listed[0].path)!r}; names are relative to the table's folder"

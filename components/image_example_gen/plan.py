@@ -111,7 +111,7 @@ def make_plan(
     plan = Plan(splits, sorted(duplicates), sorted(quarantined), notes)
     _check_quarantine(plan, max_quarantined_fraction)
     _check_classes(plan, classes)
-    _check_splits(plan)
+    _check_splits(plan, len(set(groups)))
     return plan
 
 
@@ -190,10 +190,13 @@ def _check_classes(plan: Plan, classes: list[str]) -> None:
             )
 
 
-def _check_splits(plan: Plan) -> None:
+def _check_splits(plan: Plan, groups: int) -> None:
+    whole = f"{plan.used} usable pictures in all"
+    if groups < plan.used:
+        whole = f"{plan.used} usable pictures in {groups} groups, which no cut divides"
     for split, records in plan.splits.items():
         if not records:
             raise UserError(
-                f"the {split} split is empty, with {plan.used} usable pictures in all; "
+                f"the {split} split is empty, with {whole}; "
                 f"add pictures, give it a folder of its own, or raise {split}_fraction"
             )

@@ -252,3 +252,5 @@ def test_an_empty_split_is_told():
         "the eval split is empty, with 4 usable pictures in all; "
         "add pictures, give it a folder of its own, or raise eval_fraction"
     )
+    with pytest.raises(UserError, match="with 40 usable pictures in 2 groups, which no cut divides; add"):
+        _plan([_grouped(record, record.file.class_name) for record in _records(20)])
