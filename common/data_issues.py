@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from tfx.types import Artifact
 
 LABEL_ISSUES_FILE, OUTLIERS_FILE, NEAR_DUPLICATES_FILE = "label_issues.csv", "outliers.csv", "near_duplicates.csv"
+ODD_PICTURES_FILE = "odd_pictures.csv"
 MOST_SHOWN = 24  # rows of each table that have thumbnails
 
 
@@ -19,11 +20,13 @@ class IssueCounts(NamedTuple):
       label_issues: pictures whose label looks wrong.
       outliers: pictures of train and eval that are like no other.
       near_duplicates: pairs of pictures of train and eval that are all but the same.
+      odd_pictures: blank, blurred, dark, bright, small, wide and tall ones, of all splits.
     """
 
     label_issues: int
     outliers: int
     near_duplicates: int
+    odd_pictures: int
 
     def write(self, data_issues: "Artifact") -> None:
         """Sets the custom properties."""

@@ -16,7 +16,7 @@ TRAIN, EVAL, TEST = SPLITS = ("train", "eval", "test")
 
 # The features that other steps ask for by name.
 IMAGE, LABEL, SHA256, FILE_NAME = "image", "label", "sha256", "file_name"
-HEIGHT, WIDTH, BRIGHTNESS = "height", "width", "brightness"
+HEIGHT, WIDTH, BRIGHTNESS, SHARPNESS = "height", "width", "brightness", "sharpness"
 # Those by whose values the evaluation is sliced.
 CLASS_NAME, SIZE_RANGE, BRIGHTNESS_RANGE = SLICES = ("class_name", "size_range", "brightness_range")
 
@@ -40,6 +40,7 @@ class Example(NamedTuple):
       height: pixels of the upright picture, 1 or more.
       width: pixels of the upright picture, 1 or more.
       brightness: mean luma, 0 (black) to 1 (white).
+      sharpness: as `imaging.sharpness` measures it, 0 or more; 0 of a single colour.
       size_range: of the shorter side, as `imaging.ranges` has it.
       brightness_range: as `imaging.ranges` has it.
     """
@@ -52,6 +53,7 @@ class Example(NamedTuple):
     height: int
     width: int
     brightness: float
+    sharpness: float
     size_range: str
     brightness_range: str
 

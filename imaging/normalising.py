@@ -13,7 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from PIL import Image
 
-from imaging import colours, likeness, opening, orientation, samples
+from imaging import colours, likeness, opening, orientation, samples, sharpness
 from imaging.opening import Refused as Refused
 
 _GREY_MODES = ("1", "L", "LA")
@@ -39,6 +39,7 @@ class Picture(NamedTuple):
       height: pixels, of the upright picture.
       width: pixels, of the upright picture.
       brightness: mean luma, 0 (black) to 1 (white).
+      sharpness: as `sharpness` measures it, 0 or more.
       as_stored: whether the file's own bytes can serve; otherwise they need `normalise`.
       perceptual_hash: as `likeness` makes it, 64 hexadecimal digits.
     """
@@ -46,6 +47,7 @@ class Picture(NamedTuple):
     height: int
     width: int
     brightness: float
+    sharpness: float
     as_stored: bool
     perceptual_hash: str
 
@@ -68,7 +70,8 @@ def examine(data: bytes, max_pixels: int) -> Picture:
     image, as_stored = _decode(data, max_pixels)
     luma = image.convert("L")
     brightness = float(np.asarray(luma).mean() / 255)
-    return Picture(image.height, image.width, brightness, as_stored, likeness.perceptual_hash(luma))
+    hashed = likeness.perceptual_hash(luma)
+    return Picture(image.height, image.width, brightness, sharpness.measure(luma), as_stored, hashed)
 
 
 def normalise(data: bytes, max_pixels: int, *, upright: bool = False) -> bytes:

@@ -12,8 +12,9 @@ from tfx.types import artifact_utils
 from common import labels
 from common.data_issues import IssueCounts
 from common.examples import EVAL, SPLITS, TRAIN, read_pictures, write_notes
-from components.data_audit import issue_tables, label_issues, neighbours, pictures
+from components.data_audit import issue_tables, label_issues, neighbours, odd_pictures, pictures
 from components.data_audit.label_issues import LabelIssue
+from components.data_audit.odd_pictures import Oddity
 from components.data_audit.pictures import Picture
 from modeling import features, probabilities
 
@@ -39,7 +40,7 @@ class Executor(base_executor.BaseExecutor):
             artifact_utils.get_single_instance(input_dict[key]) for key in ("examples", "features", "evaluation")
         )
         data_issues = artifact_utils.get_single_instance(output_dict["data_issues"])
-        found = _Found([], [], [], [])
+        found = _Found([], [], [], [], [])
         if sum(read_pictures(examples).values()) > _MOST_PICTURES:
             found.notes.append(f"the data were not audited: there are more than {_MOST_PICTURES} pictures")
         else:
@@ -48,6 +49,7 @@ class Executor(base_executor.BaseExecutor):
             issue_tables.of_label_issues(found.label_issues, labels.read_labels(examples.uri)),
             issue_tables.of_outliers(found.outliers),
             issue_tables.of_near_duplicates(found.near_duplicates),
+            issue_tables.of_odd_pictures(found.odd_pictures),
         ]
         issue_tables.write(data_issues.uri, tables, examples.uri)
         IssueCounts(*(len(table.rows) for table in tables)).write(data_issues)
@@ -60,6 +62,7 @@ class _Found(NamedTuple):
     label_issues: list[tuple[Picture, LabelIssue]]
     outliers: list[tuple[Picture, float]]
     near_duplicates: list[tuple[Picture, Picture, float]]
+    odd_pictures: list[tuple[Picture, Oddity]]
     notes: list[str]
 
 
@@ -74,6 +77,8 @@ def _audit(examples: str, stored: str, evaluation: str, seed: int) -> _Found:
     known = pictures.read(examples, SPLITS)
     described = _describe(stored, known)
     near = neighbours.find(described.values)
+    everywhere = list(known.values())
+    odd = odd_pictures.find([one.example for one in everywhere], features.FeaturesInfo.read(stored).image_size)
     issues, notes = _tested(evaluation, known), []
     classes = len(labels.read_labels(examples))
     if described.values.size * classes <= label_issues.MOST_WORK:
@@ -84,6 +89,7 @@ def _audit(examples: str, stored: str, evaluation: str, seed: int) -> _Found:
         sorted(issues, key=lambda one: one[1].given_probability),
         [(described.pictures[one.place], one.similarity) for one in near.outliers],
         [(described.pictures[pair.one], described.pictures[pair.other], pair.similarity) for pair in near.pairs],
+        [(everywhere[one.place], one) for one in odd],
         notes,
     )
 

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from common import csv_tables, escaping, example_records
-from common.data_issues import LABEL_ISSUES_FILE, MOST_SHOWN, NEAR_DUPLICATES_FILE, OUTLIERS_FILE
+from common.data_issues import LABEL_ISSUES_FILE, MOST_SHOWN, NEAR_DUPLICATES_FILE, ODD_PICTURES_FILE, OUTLIERS_FILE
 from common.examples import SPLITS
 from components.data_audit.label_issues import LabelIssue
+from components.data_audit.odd_pictures import Oddity
 from components.data_audit.pictures import Picture
 from imaging import thumbnails
 from imaging.normalising import Refused
@@ -64,6 +65,13 @@ def of_near_duplicates(pairs: Sequence[tuple[Picture, Picture, float]]) -> Table
     header = ("file", "split", "class", "near", "near_split", "near_class", "similarity")
     hashes = [[one.example.sha256, other.example.sha256] for one, other, _ in pairs]
     return Table(NEAR_DUPLICATES_FILE, header, rows, hashes)
+
+
+def of_odd_pictures(oddities: Sequence[tuple[Picture, Oddity]]) -> Table:
+    """One row a picture and oddity."""
+    rows = [(*_cells(picture), odd.oddity, f"{odd.value:.4g}", f"{odd.usual:.4g}") for picture, odd in oddities]
+    header = ("file", "split", "class", "oddity", "value", "usual")
+    return Table(ODD_PICTURES_FILE, header, rows, [[picture.example.sha256] for picture, _ in oddities])
 
 
 def _cells(picture: Picture) -> tuple[str, str, str]:

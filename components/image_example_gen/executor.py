@@ -186,6 +186,7 @@ def _example(record: Record, image: bytes, label: int) -> Example:
         height=picture.height,
         width=picture.width,
         brightness=picture.brightness,
+        sharpness=picture.sharpness,
         size_range=ranges.size_range(picture.height, picture.width),
         brightness_range=ranges.brightness_range(picture.brightness),
     )

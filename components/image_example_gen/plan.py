@@ -15,7 +15,7 @@ from imaging.normalising import Picture
 _RANK = {TEST: 0, EVAL: 1, TRAIN: 2}
 _NONE: frozenset[str] = frozenset()
 # What is known of a file that holds none that can be used.
-NO_PICTURE = Picture(height=0, width=0, brightness=0.0, as_stored=False, perceptual_hash="")
+NO_PICTURE = Picture(height=0, width=0, brightness=0.0, sharpness=0.0, as_stored=False, perceptual_hash="")
 
 
 class Record(NamedTuple):

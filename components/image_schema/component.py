@@ -13,7 +13,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
 from tfx.types import standard_artifacts
 
-from common.examples import BRIGHTNESS, HEIGHT, IMAGE, LABEL, WIDTH, Example
+from common.examples import BRIGHTNESS, HEIGHT, IMAGE, LABEL, SHARPNESS, WIDTH, Example
 
 _TYPES = {bytes: "BYTES", str: "BYTES", int: "INT", float: "FLOAT"}
 _DOMAINS = {
@@ -22,6 +22,7 @@ _DOMAINS = {
     HEIGHT: "int_domain { min: 1 }",
     WIDTH: "int_domain { min: 1 }",
     BRIGHTNESS: "float_domain { min: 0 max: 1 }",
+    SHARPNESS: "float_domain { min: 0 }",
 }
 _FEATURE = 'feature {{ name: "{name}" type: {type} presence {{ min_fraction: 1.0 }} shape {{}} {domain} }}'
 

@@ -7,7 +7,14 @@ from typing import NamedTuple
 from tfx import types
 
 from common import csv_tables
-from common.data_issues import LABEL_ISSUES_FILE, MOST_SHOWN, NEAR_DUPLICATES_FILE, OUTLIERS_FILE, IssueCounts
+from common.data_issues import (
+    LABEL_ISSUES_FILE,
+    MOST_SHOWN,
+    NEAR_DUPLICATES_FILE,
+    ODD_PICTURES_FILE,
+    OUTLIERS_FILE,
+    IssueCounts,
+)
 from common.examples import read_notes
 from components.report import album
 from components.report.data_section import Row
@@ -44,6 +51,7 @@ class Issues(NamedTuple):
       label_issues: the first of them.
       outliers: file, split, class and similarity of the first.
       near_duplicates: file, split and class of both pictures and their similarity, the first.
+      odd_pictures: file, split, class, oddity, value and the usual value of the first.
       notes: what was not looked for.
     """
 
@@ -51,6 +59,7 @@ class Issues(NamedTuple):
     label_issues: Sequence[LabelIssue]
     outliers: Sequence[Row]
     near_duplicates: Sequence[Row]
+    odd_pictures: Sequence[Row]
     notes: Sequence[str]
 
 
@@ -62,6 +71,7 @@ def read(data_issues: types.Artifact) -> Issues:
         label_issues=[_label_issue(uri, row, *cells) for row, cells in enumerate(_first_rows(uri, LABEL_ISSUES_FILE))],
         outliers=_rows(uri, OUTLIERS_FILE),
         near_duplicates=_rows(uri, NEAR_DUPLICATES_FILE),
+        odd_pictures=_rows(uri, ODD_PICTURES_FILE),
         notes=read_notes(data_issues),
     )
 

@@ -12,6 +12,7 @@ _EXAMPLE = Example(
     height=24,
     width=32,
     brightness=0.5,
+    sharpness=0.25,
     size_range="below 64 px",
     brightness_range="0.4-0.6",
 )

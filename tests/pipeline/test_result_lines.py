@@ -33,7 +33,7 @@ def _lines(capfd: pytest.CaptureFixture[str], start: str, leakage: int = 0, **ch
         diverged=[],
         warnings=[],
         examples="/examples",
-        issues=IssueCounts(label_issues=0, outliers=0, near_duplicates=0),
+        issues=IssueCounts(label_issues=0, outliers=0, near_duplicates=0, odd_pictures=0),
         issue_notes=[],
         label_issues="/issues/label_issues.csv",
         model="",
@@ -152,7 +152,7 @@ def test_leakage_is_told_where_there_is_any(leakage: int, lines: list[str], capf
 def test_what_may_be_wrong_with_the_data_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     assert _lines(capfd, "issues") == []
     told = ["issues     3 label issues, 1 near duplicate: /issues/label_issues.csv", "issues     too much"]
-    assert _lines(capfd, "issues", issues=IssueCounts(3, 0, 1), issue_notes=["too much"]) == told
+    assert _lines(capfd, "issues", issues=IssueCounts(3, 0, 1, 0), issue_notes=["too much"]) == told
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def _page() -> page.Page:
         slices=slices,
         pictures={"mistakes": [], "right": []},
         data=page.Data(Files(FileCounts(78, 78, 0, 0, 0, 0, 0), [], [], [], []), _CHART, _CHART, _CHART),
-        issues=Issues(IssueCounts(0, 0, 0), [], [], [], ["nobody looked"]),
+        issues=Issues(IssueCounts(0, 0, 0, 0), [], [], [], [], ["nobody looked"]),
         run=page.Run(_CHART, _INFO, "", {}, ""),
     )
 
@@ -75,6 +75,7 @@ def test_it_says_what_there_is_nothing_of(text: str) -> None:
         "None does.",
         "Each has others like it.",
         "No two are.",
+        "None is blank",
         "Nobody looked.",
         "no pictures",  # of the class that no test picture is of
     ):
