@@ -232,7 +232,7 @@ def _by_folder(table: Table, listed: list[File]) -> tuple[list[File], dict[str, 
     above = os.path.commonpath([os.path.join("/", os.path.dirname(file.path)) for file in (listed[0], listed[-1])])
 
     def top(file: File) -> str:
-        name, slash, _ = file.path[len(above.strip("/")) :].lstrip("/").partition("/")
+        name, slash, _ = os.path.join("/", file.path)[len(above) :].lstrip("/").partition("/")
         return name if slash else ""
 
     named = split_names.find({top(file) for file in listed} - {""})

@@ -105,17 +105,21 @@ def metadata(folder: str, names: Columns) -> Table | None:
       names: what its columns are called, exactly.
 
     Raises:
-      UserError: there are two.
+      UserError: there are two, or one lacks a column that is named.
     """
-    found = []
-    for path in (os.path.join(folder, f"metadata{suffix}") for suffix in SUFFIXES):
-        # Such a file may hold anything else, and lie beside class folders.
-        with contextlib.suppress(UserError):
-            if os.path.isfile(path) and {names.file_name, names.label} <= set(_header(path)):
-                found.append(open_table(path, names))
+    paths = (os.path.join(folder, f"metadata{suffix}") for suffix in SUFFIXES)
+    found = [path for path in paths if os.path.isfile(path) and _has_labels(path, names)]
     if len(found) > 1:
-        raise UserError(f"{found[0].path!r} and {found[1].path!r} both list pictures; keep one")
-    return found[0] if found else None
+        raise UserError(f"{found[0]!r} and {found[1]!r} both list pictures; keep one")
+    return open_table(found[0], names) if found else None
+
+
+def _has_labels(path: str, names: Columns) -> bool:
+    """Whether a file that may hold anything, and lie beside class folders, is a table of labels."""
+    try:
+        return {names.file_name, names.label} <= set(_header(path))
+    except UserError:
+        return False
 
 
 def open_table(path: str, names: Columns) -> Table:

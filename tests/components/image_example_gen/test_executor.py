@@ -19,6 +19,7 @@ from tfx.types import standard_artifacts
 
 from common import escaping, hashing, progress
 from common.errors import UserError
+from common.examples import read_notes
 from common.labels import read_labels
 from components.image_example_gen import executor, layout
 from components.image_example_gen.driver import fingerprint
@@ -274,6 +275,20 @@ def test_held_out_pictures_that_look_like_training_pictures_are_listed(tmp_path:
     assert examples.get_int_custom_property("leakage") == 2
     counts = _counts(examples)
     assert counts["found"] == counts["used"] + counts["duplicate"] + counts["quarantined"]
+
+
+def test_pictures_that_look_alike_stay_in_one_split_if_asked(tmp_path: Path):
+    root = write_classes(tmp_path / "data", {"a": 10, "b": 10})
+    for number in range(12):
+        scene = make_scene(number)
+        (root / f"a/scene {number}.png").write_bytes(encode(scene))
+        (root / f"b/small {number}.png").write_bytes(encode(scene.resize((160, 120))))
+    apart = _run(root, tmp_path / "apart", max_pixels=100_000)
+    assert apart.get_int_custom_property("leakage") > 0
+    assert read_notes(apart) == []
+    together = _run(root, tmp_path / "together", max_pixels=100_000, group="likeness")
+    assert together.get_int_custom_property("leakage") == 0
+    assert read_notes(together) == ["44 pictures are in 32 groups, the largest of 2"]
 
 
 Listen = Callable[[Callable[[], object]], None]

@@ -74,6 +74,10 @@ def test_folders_named_as_splits_give_the_splits_of_a_table_without_any(tmp_path
     _fill(tmp_path, "data/more/c.jpg")
     with pytest.raises(UserError, match=r"others, such as 'data/more/c\.jpg'"):
         _find(tmp_path, *rows, "data/more/c.jpg,a")
+    elsewhere = [f"{tmp_path}/{row}" for row in rows]
+    _write(tmp_path / "tables/labels.csv", "file_name,label", *elsewhere)
+    layout = find(str(tmp_path / "tables/labels.csv"), Options(follow_links=True))
+    assert [file.split for file in layout.files] == ["test", "test", "train", "train"]
     vehicles = ["train/a.jpg,train", "car/c.jpg,car"]
     _fill(tmp_path, *(row.partition(",")[0] for row in vehicles))
     assert _find(tmp_path, *vehicles).splits == {"train": "labels.csv"}
