@@ -183,6 +183,6 @@ def _batches(paths: Sequence[Path]) -> Iterator[tuple[list[bytes], tf.Tensor]]:
     for start in range(0, len(paths), _BATCH):
         files = [path.read_bytes() for path in paths[start : start + _BATCH]]
         encoded = [normalising.normalise(data, _MAX_PIXELS) for data in files]
-        config = {"image_size": SIZE, "max_pixels": _MAX_PIXELS}
+        config = {"image_size": SIZE, "resize": "squash", "max_pixels": _MAX_PIXELS}
         batch = picture_graph.preprocessing_fn({IMAGE: tf.constant(encoded)}, config)
         yield [hashlib.sha256(data).hexdigest().encode() for data in files], batch[picture_graph.PICTURE]

@@ -13,6 +13,9 @@ PICTURE = "picture"
 ERROR = "error"
 _OTHER, _DAMAGED = "neither JPEG nor PNG", "truncated or damaged"
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG"
+# Scale and translation, rows first, that put a picture into a square; float32 [2] each. From its height and width,
+# float32 [2], and the square's side.
+_Placed = Callable[[tf.Tensor, int], tuple[tf.Tensor, tf.Tensor]]
 
 
 def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]) -> dict[str, tf.Tensor]:
@@ -20,16 +23,18 @@ def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]
 
     Args:
       inputs: the raw features; `image` holds encoded JPEG or PNG pictures, string [batch].
-      custom_config: `image_size`, the side of the square result in pixels; `max_pixels`, the most pixels of a picture,
-        height times width. One with more is not decoded.
+      custom_config: `image_size`, the side of the square result in pixels; `resize`, how a picture becomes a square:
+        "squash" scales each side by itself, "crop" takes the centre, "pad" adds black on two sides; `max_pixels`, the
+        most pixels of a picture, height times width. One with more is not decoded.
 
     Returns:
       `picture`: float32 [batch, image_size, image_size, 3], RGB, 0 to 255; all 0 where there is an error.
       `error`: string [batch], why a picture cannot be used; empty where it can.
     """
     size, max_pixels = custom_config["image_size"], custom_config["max_pixels"]
+    placed = {"squash": _squashed, "crop": _cropped, "pad": _padded}[custom_config["resize"]]
     pictures, errors = tf.map_fn(
-        lambda encoded: _read(encoded, size, max_pixels),
+        lambda encoded: _read(encoded, size, placed, max_pixels),
         inputs[IMAGE],
         fn_output_signature=(tf.TensorSpec([size, size, 3], tf.float32), tf.TensorSpec([], tf.string)),
     )
@@ -51,18 +56,48 @@ def check(file_names: Sequence[bytes], errors: Sequence[bytes]) -> None:
             raise UserError(f"the stored picture of '{file_name.decode()}' cannot be used: {error.decode()}")
 
 
-def _read(encoded: tf.Tensor, size: int, max_pixels: int) -> tuple[tf.Tensor, tf.Tensor]:
+def _read(encoded: tf.Tensor, size: int, placed: _Placed, max_pixels: int) -> tuple[tf.Tensor, tf.Tensor]:
     is_jpeg, is_png = (tf.equal(tf.strings.substr(encoded, 0, len(start)), start) for start in (_JPEG, _PNG))
     # libjpeg would print that a PNG is none of its files.
     pixels = tf.reduce_prod(tf.cond(is_jpeg, lambda: _jpeg_sides(encoded), lambda: _png_sides(encoded)))
     error = tf.where(is_jpeg | is_png, tf.where(pixels > max_pixels, f"more than {max_pixels} pixels", ""), _OTHER)
     black = tf.zeros([1, 1, 3], tf.uint8), tf.constant(_DAMAGED)
     picture, damage = _or_else(black, tf.where(error == "", encoded, ""), _decode)
-    # Without antialiasing a large picture would lose the pixels between its samples.
-    picture = tf.image.resize(picture, [size, size], antialias=True)
-    # A square is turned as well after it was made smaller, and in less time.
+    picture = _resized(picture, size, placed)
+    # A square is turned as well after it was made smaller, and in less time: all have their centre in its middle.
     picture = tf.ensure_shape(orientation.turn(picture, orientation.of(encoded)), [size, size, 3])
     return picture, tf.where(error == "", damage, error)
+
+
+def _resized(picture: tf.Tensor, size: int, placed: _Placed) -> tf.Tensor:
+    """A picture in a square: float32 [size, size, 3]. What it does not cover is black."""
+    scale, translation = placed(tf.cast(tf.shape(picture)[:2], tf.float32), size)
+    # What tf.image.resize calls. Without antialiasing a large picture would lose the pixels between its samples.
+    squares = tf.raw_ops.ScaleAndTranslate(
+        images=picture[tf.newaxis],
+        size=[size, size],
+        scale=scale,
+        translation=translation,
+        kernel_type="triangle",
+        antialias=True,
+    )
+    return squares[0]
+
+
+def _squashed(sides: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
+    return size / sides, tf.zeros([2])
+
+
+def _cropped(sides: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
+    scale = size / tf.reduce_min(sides)
+    return tf.stack([scale, scale]), (size - scale * sides) / 2
+
+
+def _padded(sides: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
+    # Whole pixels, or the picture's edges would be blurred; and so few that a line of it remains visible.
+    border = tf.round((size - size * sides / tf.reduce_max(sides)) / 2)
+    border = tf.minimum(border, float((size - 1) // 2))
+    return (size - 2 * border) / sides, border
 
 
 def _or_else(instead: Any, encoded: tf.Tensor, operation: Callable[[tf.Tensor], Any]) -> Any:

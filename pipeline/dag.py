@@ -53,7 +53,7 @@ def create_pipeline(
       metadata: the metadata store.
       search: what Tuner searches, in a pipeline that ends with it instead of Trainer and all that follows.
     """
-    example_gen = ImageExampleGen(data=data, **config.ingest.model_dump())
+    example_gen = ImageExampleGen(data=data, **config.ingest.model_dump(exclude={"resize"}))
     example_gen.with_beam_pipeline_args(list(_BEAM_THREADS))
     examples = example_gen.outputs["examples"]
     schema_gen = ImageSchema().with_id("ImageSchema")
@@ -69,7 +69,10 @@ def create_pipeline(
         # Whoever consumes the pictures applies the graph: stored at 224x224 they would take 500 KB each.
         materialize=False,
         disable_statistics=True,
-        custom_config={"image_size": config.backbone.image_size, "max_pixels": config.ingest.max_pixels},
+        custom_config={
+            "image_size": config.backbone.image_size,
+            **config.ingest.model_dump(include={"resize", "max_pixels"}),
+        },
     )
     graph = transform.outputs["transform_graph"]
 
@@ -134,6 +137,7 @@ def create_pipeline(
         evaluation=evaluation,
         blessing=blessing,
         data_issues=data_audit.outputs["data_issues"],
+        resize=config.ingest.resize,
         # What the model does not depend on is no reason to write the page again.
         configuration=to_yaml(config, without=("output", "infer")),
     )

@@ -126,7 +126,7 @@ def transform(examples: Examples, directory: Path) -> TransformGraph:
         {"transform_graph": [graph]},
         {
             "preprocessing_fn": "modeling.picture_graph.preprocessing_fn",
-            "custom_config": json.dumps({"image_size": IMAGE_SIZE, "max_pixels": 10_000_000}),
+            "custom_config": json.dumps({"image_size": IMAGE_SIZE, "resize": "squash", "max_pixels": 10_000_000}),
             "disable_statistics": 1,
         },
     )
@@ -275,7 +275,11 @@ def report(
     report_executor.Executor().Do(
         {key: [value] for key, value in inputs.items()},
         {"report": [made]},
-        {"configuration": configuration, "step_seconds": '{"ImageExampleGen": 1.5, "Trainer": 20.25}'},
+        {
+            "resize": "squash",
+            "configuration": configuration,
+            "step_seconds": '{"ImageExampleGen": 1.5, "Trainer": 20.25}',
+        },
     )
     return Path(made.uri) / "report.html"
 

@@ -52,10 +52,10 @@ def find(examples: str, split: str, sha256s: Collection[str]) -> dict[str, Photo
     }
 
 
-def as_the_model_sees(photos: list[Photo], image_size: int) -> npt.NDArray[np.float32]:
+def as_the_model_sees(photos: list[Photo], image_size: int, resize: str) -> npt.NDArray[np.float32]:
     """Pictures through the graph that training and serving apply: float32 [pictures, size, size, 3], RGB, 0 to 255."""
     images = tf.constant([photo.image for photo in photos])
-    config = {"image_size": image_size, "max_pixels": sys.maxsize}
+    config = {"image_size": image_size, "resize": resize, "max_pixels": sys.maxsize}
     return picture_graph.preprocessing_fn({IMAGE: images}, config)[picture_graph.PICTURE].numpy()
 
 

@@ -34,8 +34,12 @@ class ReportSpec(ComponentSpec):
         # DataAudit's.
         "data_issues": ChannelParameter(type=DataIssues),
     }
-    # The run's settings, to be shown, as YAML.
-    PARAMETERS = {"configuration": ExecutionParameter(type=str)}
+    PARAMETERS = {
+        # How the model's pictures become squares: `ingest.resize`.
+        "resize": ExecutionParameter(type=str),
+        # The run's settings, to be shown, as YAML.
+        "configuration": ExecutionParameter(type=str),
+    }
     OUTPUTS = {"report": ChannelParameter(type=HtmlReport)}
 
 

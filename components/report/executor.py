@@ -40,12 +40,17 @@ class Executor(base_executor.BaseExecutor):
         """Writes the page. The arguments are TFX's; their keys are those of ReportSpec, and `driver.STEP_SECONDS`."""
         inputs = {key: artifact_utils.get_single_instance(artifacts) for key, artifacts in input_dict.items()}
         report = artifact_utils.get_single_instance(output_dict["report"])
-        found = _page(inputs, exec_properties["configuration"], json.loads(exec_properties[STEP_SECONDS]))
+        found = _page(
+            inputs,
+            exec_properties["resize"],
+            exec_properties["configuration"],
+            json.loads(exec_properties[STEP_SECONDS]),
+        )
         with tf.io.gfile.GFile(os.path.join(report.uri, FILE_NAME), "w") as file:
             file.write(page.render(found))
 
 
-def _page(inputs: dict[str, types.Artifact], configuration: str, step_seconds: dict[str, float]) -> Page:
+def _page(inputs: dict[str, types.Artifact], resize: str, configuration: str, step_seconds: dict[str, float]) -> Page:
     examples, evaluation, model_run = inputs["examples"], inputs["evaluation"], inputs["model_run"].uri
     classes = read_labels(examples.uri)
     info = FeaturesInfo.read(inputs["features"].uri)
@@ -84,7 +89,7 @@ def _page(inputs: dict[str, types.Artifact], configuration: str, step_seconds: d
         ),
         scores=_scores(predictions, is_right, class_rows, classes),
         slices=_worst_first(evaluations.slices(evaluation.uri)),
-        pictures=gallery.hang(pictures, photos, predictions, classes, saliency, info.image_size),
+        pictures=gallery.hang(pictures, photos, predictions, classes, saliency, info.image_size, resize),
         data=Data(
             files=data_section.read_files(examples),
             by_class=data_section.chart(counts[CLASS_NAME], "Pictures of each class"),

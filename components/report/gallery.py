@@ -82,6 +82,7 @@ def hang(
     classes: list[str],
     saliency: Saliency,
     image_size: int,
+    resize: str,
 ) -> dict[str, list[Frame]]:
     """Makes the pictures ready for the page, by wall.
 
@@ -92,13 +93,17 @@ def hang(
       classes: names by class id.
       saliency: of the candidate; mistakes are shown with it.
       image_size: side of the model's pictures in pixels.
+      resize: how they become squares, as `picture_graph.preprocessing_fn` has it.
     """
     predicted = predictions.probabilities.argmax(axis=1)
     before = None if predictions.baseline is None else predictions.baseline.argmax(axis=1)
     walls: dict[str, list[Frame]] = {}
     for one in chosen:
         shown = [photos[sha256] for sha256 in one.sha256s]
-        looked = _looked(shown, predicted[one.places], saliency, image_size) if one.wall == MISTAKES and shown else None
+        looked = None
+        if one.wall == MISTAKES and shown:
+            pictures = album.as_the_model_sees(shown, image_size, resize)
+            looked = _looked(pictures, predicted[one.places], saliency)
         walls[one.wall] = [
             Frame(
                 file_name=photo.file_name,
@@ -115,10 +120,9 @@ def hang(
 
 
 def _looked(
-    photos: list[Photo], class_ids: npt.NDArray[np.int64], saliency: Saliency, image_size: int
+    pictures: npt.NDArray[np.float32], class_ids: npt.NDArray[np.int64], saliency: Saliency
 ) -> list[tuple[str, str]]:
     """Data URIs of each picture, as the model sees it, and of where the model looked."""
-    pictures = album.as_the_model_sees(photos, image_size)
     maps = saliency.maps(pictures, class_ids)
     return [
         (album.data_uri(picture), album.data_uri(overlay(picture, found)))

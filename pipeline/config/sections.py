@@ -76,6 +76,9 @@ class IngestConfig(_Section):
     test_fraction: HeldOutFraction = 0.15  # of the training pictures, where no test folder exists
     max_quarantined_fraction: Proportion = 0.05  # largest part of the files that may be unusable
     max_pixels: Annotated[int, Field(ge=1024)] = 50_000_000  # a picture with more, height times width, is quarantined
+    resize: Literal["squash", "crop", "pad"] = (
+        "squash"  # how a picture becomes a square; crop: its centre; pad: on black
+    )
     layout: Literal["auto", "classes", "splits"] = "auto"  # what folders are that could be either; auto: stop there
     follow_links: bool = False  # whether links are followed that leave the data folder
     strict: bool = False  # whether what would be left out is refused instead, but for hidden files

@@ -2,6 +2,7 @@
 
 import io
 import struct
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,10 +15,14 @@ from tfx.types.standard_artifacts import TransformGraph
 from modeling.picture_graph import preprocessing_fn
 
 
-def _apply(data: list[bytes], size: int) -> np.ndarray:
-    return preprocessing_fn({"image": tf.constant(data)}, {"image_size": size, "max_pixels": 100_000})[
-        "picture"
-    ].numpy()
+def _run(data: list[bytes], size: int, resize: str = "squash") -> dict[str, np.ndarray]:
+    config = {"image_size": size, "resize": resize, "max_pixels": 100_000}
+    found = preprocessing_fn({"image": tf.constant(data)}, config)
+    return {name: values.numpy() for name, values in found.items()}
+
+
+def _apply(data: list[bytes], size: int, resize: str = "squash") -> np.ndarray:
+    return _run(data, size, resize)["picture"]
 
 
 def test_a_picture_of_the_right_size_keeps_its_pixels() -> None:
@@ -41,6 +46,46 @@ def test_shrinking_averages_instead_of_skipping_pixels() -> None:
     np.testing.assert_allclose(_apply([encode(stripes)], 32)[0, 4:-4, 4:-4], 255 / 4, atol=6)
 
 
+def _squashed(image: Image.Image, size: int) -> Image.Image:
+    return image.resize((size, size), Image.Resampling.BILINEAR)
+
+
+def _cropped(image: Image.Image, size: int) -> Image.Image:
+    return ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
+
+
+def _padded(image: Image.Image, size: int) -> Image.Image:
+    borders = [min(round(size * (1 - side / max(image.size)) / 2), (size - 1) // 2) for side in image.size]
+    scaled = image.resize((size - 2 * borders[0], size - 2 * borders[1]), Image.Resampling.BILINEAR)
+    assert max(scaled.size) == size
+    square = Image.new("RGB", (size, size))
+    square.paste(scaled, (borders[0], borders[1]))
+    return square
+
+
+_SHAPES = [(24, 32), (50, 33), (97, 31), (31, 31), (1, 40), (300, 1), (1, 1), (2, 255), (200, 301)]
+
+
+@pytest.mark.parametrize("size", [32, 33])
+@pytest.mark.parametrize(("way", "expected"), [("squash", _squashed), ("crop", _cropped), ("pad", _padded)])
+def test_each_way_into_a_square_is_pillows(
+    way: str, expected: Callable[[Image.Image, int], Image.Image], size: int
+) -> None:
+    pictures = [make_pixels(index, *shape) for index, shape in enumerate(_SHAPES)]
+    found = _apply(list(map(encode, pictures)), size, way)
+    for pixels, square in zip(pictures, found, strict=True):
+        np.testing.assert_allclose(square, np.asarray(expected(Image.fromarray(pixels), size)), atol=1.01)
+
+
+@pytest.mark.parametrize("way", ["crop", "pad"])
+def test_what_is_cropped_or_padded_is_the_upright_picture(way: str) -> None:
+    pixels = make_pixels(7, 33, 50)
+    files = [encode(pixels, "JPEG", exif=exif(stated)) for stated in range(1, 9)]
+    decoded = tf.io.decode_jpeg(files[0]).numpy()
+    upright = [encode(ImageOps.exif_transpose(_with_exif(decoded, stated))) for stated in range(1, 9)]
+    np.testing.assert_allclose(_apply(files, 32, way), _apply(upright, 32, way), atol=1e-2)
+
+
 @pytest.mark.parametrize("size", [24, 32])
 def test_turned_pictures_are_those_that_were_turned_before(size: int) -> None:
     files = [encode(make_pixels(7, 24, 24 + 8 * (size > 24)), "JPEG", exif=exif(stated)) for stated in range(1, 9)]
@@ -56,10 +101,10 @@ def test_each_picture_that_cannot_be_used_has_its_reason_and_the_others_their_pi
     large = good[:16] + struct.pack(">II", 1000, 101) + good[24:]
     jpeg = encode(make_pixels(1, 400, 400), "JPEG")
     data = [b"", b"no picture", b"GIF89a" + good, good[:20], good[:60], jpeg[:20], large, jpeg, good]
-    found = preprocessing_fn({"image": tf.constant(data)}, {"image_size": 32, "max_pixels": 100_000})
+    found = _run(data, 32)
     other, damaged, too_many = b"neither JPEG nor PNG", b"truncated or damaged", b"more than 100000 pixels"
-    assert found["error"].numpy().tolist() == [other] * 3 + [damaged] * 3 + [too_many] * 2 + [b""]
-    assert not found["picture"][:-1].numpy().any()
+    assert found["error"].tolist() == [other] * 3 + [damaged] * 3 + [too_many] * 2 + [b""]
+    assert not found["picture"][:-1].any()
     np.testing.assert_array_equal(found["picture"][-1], _apply([good], 32)[0])
 
 

@@ -1,5 +1,6 @@
 """The pipeline as it is built: nothing is read for it, and every step's key holds what decides its result."""
 
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -114,3 +115,15 @@ def test_a_pipeline_that_publishes_nothing_ends_with_the_evaluation_and_knows_no
     )
     assert [step.id for step in pipeline.components][-2:] == ["Trainer", "Evaluator"]
     assert pipeline.components[-1].inputs.keys() == {"examples", "model"}
+
+
+def test_the_way_to_a_square_is_known_to_transform_and_to_the_page_that_shows_the_squares() -> None:
+    store = metadata_store_pb2.ConnectionConfig()
+    parameters = []
+    for way in ("squash", "pad"):
+        config = configuration.Config(ingest=configuration.IngestConfig(resize=way))
+        pipeline = create_pipeline(config, data="/data", pipeline_root="/", serving="/", metadata=store)
+        parameters.append({step.id: step.exec_properties for step in pipeline.components})
+    squash, pad = parameters
+    assert [name for name in pad if pad[name] != squash[name]] == ["Transform", "Report"]
+    assert json.loads(pad["Transform"]["custom_config"])["resize"] == pad["Report"]["resize"] == "pad"
