@@ -2,7 +2,8 @@
 
 import json
 import os
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ BASELINE = "baseline"
 ROUNDING = 1e-6
 # Custom property of an evaluation: why the last blessed model was not compared with; empty where it was.
 BASELINE_NOTE = "baseline_note"
+OVERALL = "overall"
+_CLASS_CHECKS = "class_checks.json"
 _SERVED = "served.json"
 
 
@@ -26,9 +29,11 @@ class Check(NamedTuple):
     """One threshold of the gate.
 
     Attributes:
-      metric: "accuracy"; "accuracy_change" for the difference to the last blessed model's; or "served" for the share of
-        some test pictures that the exported model answers in a server as it did in the evaluation.
-      slice: "overall", or the class whose test pictures count.
+      metric: "accuracy"; "accuracy_change" for the difference to the last blessed model's; "balanced_accuracy" for the
+        mean of the accuracies of the classes with test pictures; "class_accuracy" for the least accuracy of a class; or
+        "served" for the share of some test pictures that the exported model answers in a server as it did in the
+        evaluation.
+      slice: "overall", or the class whose test pictures count; of "class_accuracy" the worst class.
       value: what was measured.
       threshold: the least value that passes.
       passed: whether it does.
@@ -95,46 +100,68 @@ def checks(evaluation: str) -> list[Check]:
     for measured in (metric for spec in candidate.config.metrics_specs for metric in spec.metrics):
         for limit in measured.per_slice_thresholds:
             metric = json.loads(measured.config)["name"]
+            # In an evaluation of an earlier release, a class may have a threshold too.
             name = limit.slicing_specs[0].feature_values.get(CLASS_NAME, "")
-            least = limit.threshold.value_threshold.lower_bound.value
+            least = _asked(limit.threshold.value_threshold.lower_bound.value)
             metrics = _metrics(candidate, name)
-            if not metrics:
-                note = "the test split holds no picture of this class"
-                found.append(_check(metric, name, 0.0, least)._replace(passed=False, note=note))
-                continue
-            value = metrics[metric]
-            found.append(_check(metric, name, value, least))
+            value, note = (metrics[metric], "") if metrics else (0.0, "the test split holds no picture of this class")
+            found.append(check(metric, name or OVERALL, value, least, note))
             if limit.threshold.HasField("change_threshold"):
                 change = value - _metrics(_load(evaluation, BASELINE), name)[metric]
-                least = limit.threshold.change_threshold.absolute.value
-                found.append(_check(f"{metric}_change", name, change, least))
-    if (answered := _read_served(evaluation)) is not None:
+                least = _asked(limit.threshold.change_threshold.absolute.value)
+                found.append(check(f"{metric}_change", name or OVERALL, change, least))
+    found += [Check(**one) for one in _read(evaluation, _CLASS_CHECKS) or []]
+    if (served := _read(evaluation, _SERVED)) is not None:
+        answered = Served(**served)
         share = answered.equal / answered.asked
-        found.append(Check("served", "overall", share, 1.0, answered.passed, answered.problem))
+        found.append(Check("served", OVERALL, share, 1.0, answered.passed, answered.problem))
     return found
 
 
 def write_served(evaluation: str, answered: Served) -> None:
     """Keeps what a server would answer in the evaluation's folder."""
-    with tf.io.gfile.GFile(os.path.join(evaluation, _SERVED), "w") as file:
-        file.write(json.dumps(answered._asdict()))
+    _write(evaluation, _SERVED, answered._asdict())
 
 
-def _read_served(evaluation: str) -> Served | None:
-    path = os.path.join(evaluation, _SERVED)
+def write_class_checks(evaluation: str, found: Sequence[Check]) -> None:
+    """Keeps what the gate found of the classes in the evaluation's folder."""
+    _write(evaluation, _CLASS_CHECKS, [one._asdict() for one in found])
+
+
+def check(metric: str, where: str, value: float, least: float, note: str = "") -> Check:
+    """A value that is enough if it is no lower than the least one, but for rounding.
+
+    Args:
+      metric: as in Check.
+      where: the slice.
+      value: what was measured.
+      least: the threshold.
+      note: why the value is not enough whatever it is; empty where it counts.
+    """
+    return Check(metric, where, value, least, not note and value >= least - ROUNDING, note)
+
+
+def _asked(least: float) -> float:
+    """The threshold as it was asked for, of the one that TFMA has."""
+    return round(least + ROUNDING, 9)
+
+
+def _write(evaluation: str, name: str, content: Any) -> None:
+    with tf.io.gfile.GFile(os.path.join(evaluation, name), "w") as file:
+        file.write(json.dumps(content))
+
+
+def _read(evaluation: str, name: str) -> Any:
+    path = os.path.join(evaluation, name)
     if not tf.io.gfile.exists(path):  # an evaluation from before there was this check
         return None
     with tf.io.gfile.GFile(path) as file:
-        return Served(**json.loads(file.read()))
-
-
-def _check(metric: str, class_name: str, value: float, least: float) -> Check:
-    return Check(metric, class_name or "overall", value, round(least + ROUNDING, 9), value >= least)
+        return json.loads(file.read())
 
 
 def _load(evaluation: str, model: str = CANDIDATE) -> tfma.EvalResult:
     # TFMA drops a model's name where there is only one.
-    is_only_one = len(tfma.load_eval_result(evaluation).config.model_specs) == 1
+    is_only_one = len(_read(evaluation, "eval_config.json")["evalConfig"]["modelSpecs"]) == 1
     return tfma.load_eval_result(evaluation, model_name=None if is_only_one else model)
 
 

@@ -60,8 +60,12 @@ def create_pipeline(
     schema = schema_gen.outputs["schema"]
     statistics_gen = StatisticsGen(examples=examples, schema=schema)
     statistics = statistics_gen.outputs["statistics"]
-    tested = sorted(config.gate.slices)
-    example_validator = ExampleValidator(statistics=statistics, schema=schema, tested_classes=tested)
+    example_validator = ExampleValidator(
+        statistics=statistics,
+        schema=schema,
+        tested_classes=sorted(config.gate.slices),
+        tests_each_class=int(config.gate.min_class_accuracy is not None),
+    )
     transform = Transform(
         examples=examples,
         schema=schema,

@@ -55,7 +55,10 @@ def check_data(config: Config, data: str) -> layout.Layout:
       UserError: it is missing, is laid out otherwise, or lacks test pictures of a class that the gate looks at.
     """
     found = layout.find(*layout.arguments({"data": data, **config.ingest.model_dump()}))
-    layout.check_tested(found, config.gate.slices, "gate.slices")
+    layout.check_tested(found, config.gate.slices, "gate.slices", "leave the class out of gate.slices")
+    if config.gate.min_class_accuracy is not None:
+        way_out = "set gate.min_class_accuracy to null"
+        layout.check_tested(found, found.classes, "gate.min_class_accuracy", way_out)
     return found
 
 

@@ -31,6 +31,9 @@ class EvaluatorSpec(ComponentSpec):
         "min_accuracy": ExecutionParameter(type=float),
         # How far accuracy may lie below the baseline's, 0 to 1.
         "max_accuracy_drop": ExecutionParameter(type=float),
+        # Least mean of the classes' accuracies, and least accuracy of each class, 0 to 1. Not checked where left out.
+        "min_balanced_accuracy": ExecutionParameter(type=float, optional=True),
+        "min_class_accuracy": ExecutionParameter(type=float, optional=True),
         # Least accuracy on the test pictures of a class, by class name.
         "slices": ExecutionParameter(type=dict),
     }

@@ -17,7 +17,7 @@ from tfx.utils import io_utils, path_utils
 from common import escaping, example_records
 from common import labels as labels_file
 from common.examples import TEST
-from components.evaluator import extractors
+from components.evaluator import extractors, gate
 from components.evaluator.eval_config import eval_config
 from modeling import devices, evaluations, probabilities, served
 from modeling.evaluations import BASELINE_NOTE
@@ -41,12 +41,10 @@ class Executor(tfx_evaluator.Executor):
         note = _incomparable(classes, baseline) or _gone(baseline, input_dict.get("baseline_blessing") or [])
         if note:
             baseline = []
+        slices = exec_properties["slices"]
+        gate.check_names(slices, classes)
         config = eval_config(
-            classes,
-            exec_properties["min_accuracy"],
-            exec_properties["max_accuracy_drop"],
-            exec_properties["slices"],
-            has_baseline=bool(baseline),
+            exec_properties["min_accuracy"], exec_properties["max_accuracy_drop"], has_baseline=bool(baseline)
         )
         evaluation = artifact_utils.get_single_instance(output_dict["evaluation"])
         with probabilities.kept_in(evaluation.uri):
@@ -62,7 +60,15 @@ class Executor(tfx_evaluator.Executor):
         evaluation.set_string_custom_property(BASELINE_NOTE, note)
         answered = _serve(input_dict, evaluation.uri, classes)
         evaluations.write_served(evaluation.uri, answered)
-        if not answered.passed:
+        of_classes = gate.checks(
+            evaluations.confusion_matrix(evaluation.uri, len(classes)),
+            classes,
+            slices,
+            exec_properties.get("min_balanced_accuracy"),
+            exec_properties.get("min_class_accuracy"),
+        )
+        evaluations.write_class_checks(evaluation.uri, of_classes)
+        if not (answered.passed and all(check.passed for check in of_classes)):
             _refuse(artifact_utils.get_single_instance(output_dict["blessing"]))
 
 

@@ -17,8 +17,12 @@ class ExampleValidatorSpec(ComponentSpec):
         # The curated one.
         "schema": ChannelParameter(type=Schema),
     }
-    # Names of the classes whose accuracy on the test split is to be measured.
-    PARAMETERS = {"tested_classes": ExecutionParameter(type=list)}
+    PARAMETERS = {
+        # Names of the classes whose accuracy on the test split is to be measured.
+        "tested_classes": ExecutionParameter(type=list),
+        # 1 if that of each class is, or else 0.
+        "tests_each_class": ExecutionParameter(type=int),
+    }
     OUTPUTS = {"anomalies": ChannelParameter(type=ExampleAnomalies)}
 
 

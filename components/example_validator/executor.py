@@ -13,7 +13,7 @@ from tfx.proto.orchestration import execution_result_pb2
 from tfx.types import artifact_utils
 
 from common.errors import UserError
-from common.examples import CLASS_NAME, TEST
+from common.examples import CLASS_NAME, TEST, TRAIN
 
 
 class Executor(tfx_validator.Executor):
@@ -39,22 +39,29 @@ class Executor(tfx_validator.Executor):
                 text = "; ".join(f"{name}: {info.description}" for name, info in sorted(found.items()))
                 raise UserError(f"anomalies in the {split} split: {text}")
         statistics = artifact_utils.get_single_instance(input_dict["statistics"])
-        _check_tested(statistics, exec_properties["tested_classes"])
+        _check_tested(statistics, exec_properties["tested_classes"], "gate.slices", "leave it out of gate.slices")
+        if exec_properties["tests_each_class"]:
+            way_out = "set gate.min_class_accuracy to null"
+            _check_tested(statistics, _classes(statistics, TRAIN) or [], "gate.min_class_accuracy", way_out)
         return output
 
 
-def _check_tested(statistics: types.Artifact, class_names: Iterable[str]) -> None:
-    (dataset,) = stats_artifact_utils.load_statistics(statistics, TEST).proto().datasets
-    (classes,) = (one.string_stats for one in dataset.features if list(one.path.step) == [CLASS_NAME])
-    tested = {bucket.label for bucket in classes.rank_histogram.buckets}
-    if classes.unique > len(tested):  # of more than a thousand classes only the commonest are listed
-        return
+def _check_tested(statistics: types.Artifact, class_names: Iterable[str], setting: str, way_out: str) -> None:
+    tested = _classes(statistics, TEST)
     for name in class_names:
-        if name not in tested:
+        if tested is not None and name not in tested:
             raise UserError(
-                f"gate.slices: no usable picture of the class {name!r} came into the test split, "
-                f"so its accuracy cannot be measured; add pictures of it, or leave it out of gate.slices"
+                f"{setting}: no usable picture of the class {name!r} came into the test split, "
+                f"so its accuracy cannot be measured; add pictures of it, or {way_out}"
             )
+
+
+def _classes(statistics: types.Artifact, split: str) -> list[str] | None:
+    """The classes that a split has pictures of; None for more than a thousand, of which only some are listed."""
+    (dataset,) = stats_artifact_utils.load_statistics(statistics, split).proto().datasets
+    (classes,) = (one.string_stats for one in dataset.features if list(one.path.step) == [CLASS_NAME])
+    found = sorted(bucket.label for bucket in classes.rank_histogram.buckets)
+    return None if classes.unique > len(found) else found
 
 
 def _anomalies(directory: str) -> anomalies_pb2.Anomalies:

@@ -154,13 +154,14 @@ def _check_nothing_left_out(layout: Layout) -> None:
         )
 
 
-def check_tested(layout: Layout, class_names: Iterable[str], setting: str) -> None:
+def check_tested(layout: Layout, class_names: Iterable[str], setting: str, way_out: str) -> None:
     """Makes sure that classes can have test pictures. Where there is no test folder, ingestion decides whether they do.
 
     Args:
       layout: of the data folder.
       class_names: the classes that are to be measured one by one.
-      setting: where they are named, for messages.
+      setting: what measures them, for messages.
+      way_out: what to do if a class shall have no test pictures; the end of a sentence.
 
     Raises:
       UserError: one of them is no class, or has no file in the test folder.
@@ -176,7 +177,7 @@ def check_tested(layout: Layout, class_names: Iterable[str], setting: str) -> No
         if TEST in layout.splits and name not in tested:
             raise UserError(
                 f"{setting}: the test split of {layout.data!r} holds no picture of the class {name!r}, "
-                f"whose accuracy can therefore not be measured; add some or leave the class out of {setting}"
+                f"whose accuracy can therefore not be measured; add some or {way_out}"
             )
 
 

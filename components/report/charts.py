@@ -282,6 +282,9 @@ def _themed(svg: str, title: str) -> Markup:
     """An SVG file as a part of a page."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'^<svg [^>]*?viewBox="([^"]*)"[^>]*>', rf'<svg viewBox="\1" role="img" aria-label="{title}">', svg)
+    # Each of matplotlib's files counts its parts from 1; titles tell the charts of a page apart.
+    own = re.sub(r"\W+", "-", title.lower())
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{own}-", svg)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     for stand_in, variable in _THEME.items():
         svg = svg.replace(stand_in, variable)

@@ -18,9 +18,12 @@ from modeling.features import FeaturesInfo
 
 MAX_CURVES = 8  # classes; of more, those with the least average precision have a curve of precision and recall
 _MAX_MATRIX = 12  # classes; a larger confusion matrix is a picture
-_MAX_CONFUSIONS = 10
+_MAX_CONFUSIONS = 20
+_MAX_ROWS = 100  # classes that are shown at once; the others unfold
 _METRICS = {
     "accuracy_change": "accuracy, change since the last blessed model",
+    "balanced_accuracy": "balanced accuracy: mean of the classes'",
+    "class_accuracy": "accuracy of the worst class",
     "served": "answers as in TensorFlow Serving",
 }
 _SLICES = {CLASS_NAME: "class", SIZE_RANGE: "shorter side", BRIGHTNESS_RANGE: "brightness"}
@@ -166,6 +169,7 @@ def render(page: Page) -> str:
         heat_map=charts.heat_map,
         max_curves=MAX_CURVES,
         max_matrix=_MAX_MATRIX,
+        max_rows=_MAX_ROWS,
         metric_names=_METRICS,
         slice_names=_SLICES,
     )

@@ -144,6 +144,8 @@ class GateConfig(_Section):
 
     min_accuracy: Proportion = 0.8
     max_accuracy_drop: Proportion = 0.0  # how far the accuracy may lie below the last blessed model's
+    min_balanced_accuracy: Proportion | None = None  # of the mean of the classes' accuracies; None: not checked
+    min_class_accuracy: Proportion | None = None  # of each class, the worst one included; None: not checked
     slices: dict[str, Proportion] = Field(default_factory=dict)  # class name -> smallest accuracy on its pictures
 
 

@@ -8,7 +8,7 @@ import pytest
 import steps
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
-from pictures import write_classes
+from pictures import encode, make_pixels, write_classes
 from sklearn import metrics
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation, TransformGraph
 
@@ -135,6 +135,29 @@ def test_a_floor_for_a_class_counts_that_class_alone(examples: Examples, poor_mo
     }
 
 
+def test_the_classes_mean_and_the_worst_one_have_floors_of_their_own(
+    examples: Examples, poor_model: Model, tmp_path: Path
+) -> None:
+    truth, probabilities = _truth(examples, poor_model)
+    predicted = probabilities.argmax(axis=1)
+    balanced = metrics.balanced_accuracy_score(truth, predicted)
+    recalls = metrics.recall_score(truth, predicted, labels=[0, 1, 2], average=None, zero_division=0)
+    worst = int(recalls.argmin())
+    floors = {"min_balanced_accuracy": float(balanced), "min_class_accuracy": float(recalls[worst])}
+    evaluation, blessing = steps.evaluate(examples, poor_model, tmp_path / "at", min_accuracy=0.0, **floors)
+    assert _is_blessed(blessing)
+    assert evaluations.checks(evaluation.uri)[1:3] == [
+        ("balanced_accuracy", "overall", pytest.approx(balanced), balanced, True, ""),
+        ("class_accuracy", NAMES[worst], pytest.approx(recalls[worst]), recalls[worst], True, ""),
+    ]
+    for key, least in floors.items():
+        above = {key: least + 0.001}
+        evaluation, blessing = steps.evaluate(examples, poor_model, tmp_path / key, min_accuracy=0.0, **above)
+        assert not _is_blessed(blessing)
+        (check,) = (check for check in evaluations.checks(evaluation.uri) if not check.passed)
+        assert check.metric == key.removeprefix("min_")
+
+
 def test_a_worse_candidate_than_the_baseline_is_refused_and_a_better_one_is_not(
     examples: Examples, model: Model, poor_model: Model, tmp_path: Path
 ) -> None:
@@ -179,21 +202,37 @@ def test_a_floor_for_an_unknown_class_is_an_error(examples: Examples, model: Mod
         steps.evaluate(examples, model, tmp_path, slices={"plum": 0.5})
 
 
-def test_a_floor_for_a_class_without_test_pictures_fails_with_the_reason(model: Model, tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    write_classes(data / "train", {"apple": 8, "berry": 8, "cherry": 8})
-    write_classes(data / "test", {"apple": 3, "berry": 3}, seed=5000)
+def test_classes_are_known_by_their_exact_names_and_one_without_test_pictures_fails(
+    model: Model, tmp_path: Path
+) -> None:
+    """TFMA reads 01 and 1 as one number."""
+    data = write_classes(tmp_path / "data" / "train", {"01": 8, "1": 8, "2": 8}).parent
+    tint_of_2, tint_of_1 = (60, 200, 60), (60, 60, 200)
+    for name, tint in (("01", tint_of_2), ("1", tint_of_1)):
+        (data / "test" / name).mkdir(parents=True)
+        for seed in range(5000, 5003):
+            (data / "test" / name / f"{seed}.png").write_bytes(encode(make_pixels(seed, tint=tint)))
     examples = steps.ingest(data, tmp_path / "examples")
-    evaluation, blessing = steps.evaluate(examples, model, tmp_path, min_accuracy=0.0, slices={"cherry": 0.5})
-    assert not _is_blessed(blessing)
-    assert evaluations.checks(evaluation.uri)[1] == (
-        "accuracy",
-        "cherry",
-        0.0,
-        0.5,
-        False,
-        "the test split holds no picture of this class",
-    )
+    labels.write_labels(f"{model.uri}/Format-Serving/assets.extra", ["01", "1", "2"])
+    floors = {"min_accuracy": 0.5, "min_balanced_accuracy": 0.5}
+    try:
+        passed, blessing = steps.evaluate(examples, model, tmp_path / "passed", **floors, slices={"1": 1.0})
+        floors = {"min_accuracy": 0.0, "min_class_accuracy": 0.0}
+        failed, refusal = steps.evaluate(examples, model, tmp_path / "failed", **floors, slices={"2": 0.5, "01": 0.1})
+    finally:
+        labels.write_labels(f"{model.uri}/Format-Serving/assets.extra", NAMES)
+    assert _is_blessed(blessing)
+    assert evaluations.checks(passed.uri)[1:3] == [
+        ("balanced_accuracy", "overall", 0.5, 0.5, True, ""),
+        ("accuracy", "1", 1.0, 1.0, True, ""),
+    ]
+    assert not _is_blessed(refusal)
+    untested = "the test split holds no picture of "
+    assert evaluations.checks(failed.uri)[1:4] == [
+        ("class_accuracy", "2", 0.0, 0.0, False, f"{untested}2"),
+        ("accuracy", "01", 0.0, 0.1, False, ""),
+        ("accuracy", "2", 0.0, 0.5, False, f"{untested}this class"),
+    ]
 
 
 def test_what_the_models_said_of_each_test_picture_is_kept(

@@ -15,7 +15,7 @@ from common.errors import UserError
 from components.example_validator.executor import Executor
 
 
-def _validate(examples: Examples, directory: Path, *tested_classes: str) -> ExampleAnomalies:
+def _validate(examples: Examples, directory: Path, *tested_classes: str, each_class: bool = False) -> ExampleAnomalies:
     schema = steps.schema(directory / "schema")
     statistics = steps.artifact(ExampleStatistics, directory / "statistics")
     context = StatisticsExecutor.Context(
@@ -30,7 +30,7 @@ def _validate(examples: Examples, directory: Path, *tested_classes: str) -> Exam
     Executor().Do(
         {"statistics": [statistics], "schema": [schema]},
         {"anomalies": [anomalies]},
-        {"tested_classes": list(tested_classes)},
+        {"tested_classes": list(tested_classes), "tests_each_class": int(each_class)},
     )
     return anomalies
 
@@ -55,7 +55,7 @@ def test_an_anomaly_stops_the_run_with_split_feature_and_text(examples: Examples
 def test_a_class_that_got_no_test_picture_stops_the_run_if_it_is_to_be_measured(
     examples: Examples, tmp_path: Path
 ) -> None:
-    _validate(examples, tmp_path / "all", "apple", "berry", "cherry")
+    _validate(examples, tmp_path / "all", "apple", "berry", "cherry", each_class=True)
     folder = Path(artifact_utils.get_split_uri([examples], "test"))
     lacking = steps.artifact(Examples, tmp_path / "examples")
     shutil.copytree(examples.uri, lacking.uri, dirs_exist_ok=True)
@@ -70,4 +70,10 @@ def test_a_class_that_got_no_test_picture_stops_the_run_if_it_is_to_be_measured(
     assert str(error.value) == (
         "gate.slices: no usable picture of the class 'berry' came into the test split, so its accuracy cannot be "
         "measured; add pictures of it, or leave it out of gate.slices"
+    )
+    with pytest.raises(UserError) as error:
+        _validate(lacking, tmp_path / "each", each_class=True)
+    assert str(error.value) == (
+        "gate.min_class_accuracy: no usable picture of the class 'berry' came into the test split, so its accuracy "
+        "cannot be measured; add pictures of it, or set gate.min_class_accuracy to null"
     )

@@ -390,7 +390,7 @@ def test_a_class_to_be_measured_must_be_there_and_tested(tmp_path: Path):
     (root / "test/rare").mkdir()
     (root / "test/rare/gone.png").symlink_to("nowhere")
     layout = find(str(root))
-    check_tested(layout, ["cat", "dog"], "gate.slices")
+    check_tested(layout, ["cat", "dog"], "gate.slices", "leave the class out of gate.slices")
     for name, message in [
         ("Cat", f"gate.slices: '{root}' holds no class 'Cat'; expected one of its 3 classes, such as 'cat'"),
         ("x", f"gate.slices: '{root}' holds no class 'x'; expected one of its 3 classes, such as 'cat', 'dog', 'rare'"),
@@ -401,9 +401,14 @@ def test_a_class_to_be_measured_must_be_there_and_tested(tmp_path: Path):
         ),
     ]:
         with pytest.raises(UserError) as error:
-            check_tested(layout, ["cat", name], "gate.slices")
+            check_tested(layout, ["cat", name], "gate.slices", "leave the class out of gate.slices")
         assert str(error.value) == message
 
 
 def test_without_a_test_folder_any_class_may_get_test_pictures(tmp_path: Path):
-    check_tested(find(str(_fill(tmp_path, "a/1.png", "b/1.png"))), ["a", "b"], "gate.slices")
+    check_tested(
+        find(str(_fill(tmp_path, "a/1.png", "b/1.png"))),
+        ["a", "b"],
+        "gate.slices",
+        "leave the class out of gate.slices",
+    )

@@ -89,6 +89,15 @@ def test_it_says_what_is_left_out(text: str) -> None:
     assert "is \\ predicted" not in text, "a matrix of so many classes is a chart"
 
 
+def test_of_many_classes_the_worst_are_shown_and_the_others_unfold() -> None:
+    made = _page()
+    rows = [row._replace(class_id=place % 13) for place, row in enumerate(made.classes.rows * 10)]
+    html = page.render(made._replace(classes=made.classes._replace(rows=rows)))
+    shown, unfolded = html.split("<summary>and 30 better ones</summary>")
+    assert shown.split("Each class, the least recall first")[1].count("<tr>") == 101
+    assert unfolded.split("</details>")[0].count("<tr>") == 31
+
+
 def test_it_says_that_stage_2_was_undone_and_why(text: str) -> None:
     assert "Stage 2 was undone, as its loss &lt;rose&gt;: the model is that of stage 1." in text
 

@@ -194,9 +194,18 @@ def test_a_browser_shows_it_and_fetches_nothing(run: Run, browser: Browser, widt
         assert (sum(_rgb(paper)) < sum(_rgb(ink))) == (scheme == "dark")
         drawn = page.evaluate("[...document.querySelectorAll('svg text')].map(one => getComputedStyle(one).fill)")
         assert all(abs(sum(_rgb(colour)) - sum(_rgb(paper))) > 200 for colour in set(drawn)), "charts are readable too"
+        link = page.evaluate("getComputedStyle(document.querySelector('nav a')).color")
+        assert _contrast(link, paper) >= 4.5, "as WCAG asks of text"
     assert not visit.problems
     assert not visit.console
     assert [request.url for request in visit.requests if not request.url.startswith("data:")] == [run.page.as_uri()]
+
+
+def test_a_part_has_an_id_of_its_own_and_a_column_a_title(html: str) -> None:
+    ids = re.findall(r'\bid="([^"]*)"', html)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'(?:href="#|url\(#)([^")]*)', html)) <= set(ids)
+    assert not re.search(r"<th[^>]*></th>", html)
 
 
 def test_hostile_names_stay_text(run: Run, browser: Browser) -> None:
@@ -270,6 +279,16 @@ def _shown(name: str) -> str:
 
 def _rgb(colour: str) -> list[int]:
     return [int(part) for part in re.findall(r"\d+", colour)[:3]]
+
+
+def _contrast(one: str, other: str) -> float:
+    """Of two colours, 1 to 21, by WCAG 2."""
+    luminances = []
+    for colour in (one, other):
+        parts = [part / 255 for part in _rgb(colour)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        luminances.append(sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True)))
+    return (max(luminances) + 0.05) / (min(luminances) + 0.05)
 
 
 def _pixels(encoded: str) -> np.ndarray:
