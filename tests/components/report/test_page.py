@@ -91,7 +91,7 @@ def test_it_says_what_is_left_out(text: str) -> None:
 
 def test_of_many_classes_the_worst_are_shown_and_the_others_unfold() -> None:
     made = _page()
-    rows = [row._replace(class_id=place % 13) for place, row in enumerate(made.classes.rows * 10)]
+    rows = [row._replace(class_id=place % 13) for place, row in enumerate([*made.classes.rows] * 10)]
     html = page.render(made._replace(classes=made.classes._replace(rows=rows)))
     shown, unfolded = html.split("<summary>and 30 better ones</summary>")
     assert shown.split("Each class, the least recall first")[1].count("<tr>") == 101
