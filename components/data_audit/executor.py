@@ -11,7 +11,7 @@ from tfx.types import artifact_utils
 
 from common import labels
 from common.data_issues import IssueCounts
-from common.examples import EVAL, SPLITS, TRAIN, read_pictures, write_notes
+from common.examples import EVAL, SPLITS, TEST, TRAIN, read_pictures, write_notes
 from components.data_audit import issue_tables, label_issues, neighbours, odd_pictures, pictures
 from components.data_audit.label_issues import LabelIssue
 from components.data_audit.odd_pictures import Oddity
@@ -85,6 +85,8 @@ def _audit(examples: str, stored: str, evaluation: str, seed: int) -> _Found:
         issues += _out_of_fold(described, classes, seed)
     else:
         notes.append("label issues of train and eval were not looked for: there are too many pictures and classes")
+    if left_out := sum(picture.split != TEST for picture in everywhere) - len(described.pictures):
+        notes.append(f"{left_out} pictures of train and eval were left out: their features are not all numbers")
     return _Found(
         sorted(issues, key=lambda one: one[1].given_probability),
         [(described.pictures[one.place], one.similarity) for one in near.outliers],
@@ -95,15 +97,17 @@ def _audit(examples: str, stored: str, evaluation: str, seed: int) -> _Found:
 
 
 def _describe(stored: str, known: Mapping[str, Picture]) -> _Described:
-    """The pictures of train and eval."""
+    """The pictures of train and eval whose bottlenecks are numbers."""
     splits = [features.read_bottlenecks(stored, split) for split in (TRAIN, EVAL)]
     found = [known[sha256] for split in splits for sha256 in split.sha256s]
-    return _Described(found, np.concatenate([split.values for split in splits]))
+    values = np.concatenate([split.values for split in splits])
+    usable = np.isfinite(values).all(axis=1)
+    return _Described([found[place] for place in np.flatnonzero(usable)], values[usable])
 
 
 def _out_of_fold(described: _Described, classes: int, seed: int) -> list[tuple[Picture, LabelIssue]]:
     """Label issues of train and eval, by heads that did not see the picture."""
-    given = np.array([picture.example.label for picture in described.pictures])
+    given = np.array([picture.example.label for picture in described.pictures], np.int64)
     issues = label_issues.find(label_issues.out_of_fold(described.values, given, classes, seed), given)
     return [(described.pictures[issue.place], issue) for issue in issues]
 

@@ -59,8 +59,13 @@ def _pictures(counts: dict[str, int]) -> list[_Picture]:
     ]
 
 
-def _write(root: Path, pictures: Sequence[_Picture], copies: dict[str, str] | None = None) -> _Data:
-    """Artifacts as the steps before leave them; copies have the features of other pictures, by their names."""
+def _write(
+    root: Path, pictures: Sequence[_Picture], copies: dict[str, str] | None = None, not_numbers: int = 0
+) -> _Data:
+    """Artifacts as the steps before leave them.
+
+    Copies have the features of other pictures, by their names; those of the first pictures are not numbers.
+    """
     data = _Data(*(steps.artifact(kind, root / kind.__name__) for kind in (Examples, Examples, ModelEvaluation)))
     data.features.uri += "-features"
     rng = np.random.default_rng(0)
@@ -68,6 +73,7 @@ def _write(root: Path, pictures: Sequence[_Picture], copies: dict[str, str] | No
         one.name: rng.gamma(2, size=_CHANNELS) * np.repeat([one.truth, 1 - one.truth], 20) + 0.1 for one in pictures
     }
     values |= {copy: values[name] * 1.2 for copy, name in (copies or {}).items()}
+    values |= {one.name: np.full(_CHANNELS, np.nan) for one in pictures[:not_numbers]}
     predicted = Path(data.evaluation.uri, probabilities.FOLDER)
     predicted.mkdir()
     with tf.io.TFRecordWriter(str(predicted / "part-0")) as predictions:
@@ -145,6 +151,14 @@ def test_labels_of_all_splits_and_pairs_across_splits_and_classes_are_listed(tmp
 def test_a_handful_of_pictures_is_no_fault(tmp_path: Path, counts: dict[str, int]) -> None:
     issues = steps.audit(*_write(tmp_path, _pictures(counts)), tmp_path / "issues")
     assert IssueCounts.read(issues).label_issues == 0
+
+
+@pytest.mark.parametrize("broken", [1, 3])
+def test_features_that_are_not_numbers_are_told_and_left_out(tmp_path: Path, broken: int) -> None:
+    data = _write(tmp_path, _pictures({TRAIN: 2, EVAL: 1, TEST: 1}), not_numbers=broken)
+    issues = steps.audit(*data, tmp_path / "issues")
+    (note,) = read_notes(issues)
+    assert note.startswith(f"{broken} pictures of train and eval were left out")
 
 
 def test_too_many_pictures_or_classes_are_told_and_not_audited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,6 +83,12 @@ def test_it_says_what_there_is_nothing_of(text: str) -> None:
     assert "Commonest mistakes" not in text
 
 
+def test_a_run_of_an_earlier_release_has_no_audit_to_show() -> None:
+    html = page.render(_page()._replace(issues=None))
+    assert "What may be wrong with the data" not in html
+    assert "#issues" not in html
+
+
 def test_it_says_what_is_left_out(text: str) -> None:
     assert "the 8 classes with the least average precision" in text
     assert "and 5 better ones" in text
