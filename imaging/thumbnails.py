@@ -2,7 +2,7 @@
 
 import os
 
-from imaging import normalising
+from imaging import normalising, picture_files
 
 FOLDER = "thumbnails"
 _SIDE = 160  # pixels
@@ -34,10 +34,7 @@ def make(path: str, max_pixels: int) -> bytes:
       OSError: the file cannot be read.
       Refused: it holds no usable picture.
     """
-    if os.path.getsize(path) > normalising.max_bytes(max_pixels):
-        raise normalising.Refused("too many bytes")
-    with open(path, "rb") as file:
-        return of_bytes(file.read(), max_pixels)
+    return of_bytes(picture_files.read(path, max_pixels), max_pixels)
 
 
 def of_bytes(data: bytes, max_pixels: int) -> bytes:

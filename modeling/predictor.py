@@ -6,7 +6,6 @@ program: load only what you trust.
 
 import functools
 import os
-import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +16,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from common.errors import UserError
-from imaging import normalising
+from imaging import normalising, picture_files
 from modeling.model_assets import ModelAssets
 from modeling.prediction_formats import File, Loaded, Prediction
 
@@ -159,15 +158,12 @@ def _read(file: File | Loaded, max_pixels: int, upright: bool) -> _Picture:
     if file.problem:
         return _Picture(file.path, b"", file.problem)
     try:
-        status = os.stat(file.path)
-        if not stat.S_ISREG(status.st_mode):
-            return _Picture(file.path, b"", "not a regular file")  # to open a pipe would wait for ever
-        if status.st_size > normalising.max_bytes(max_pixels):
-            return _Picture(file.path, b"", f"too many bytes for a picture of {max_pixels} pixels")
-        with open(file.path, "rb") as opened:
-            return _normalised(file.path, opened.read(), max_pixels, upright)
+        data = picture_files.read(file.path, max_pixels)
     except OSError as error:
         return _Picture(file.path, b"", f"cannot be read: {error.strerror}")
+    except normalising.Refused as error:
+        return _Picture(file.path, b"", str(error))
+    return _normalised(file.path, data, max_pixels, upright)
 
 
 def _normalised(name: str, data: bytes, max_pixels: int, upright: bool) -> _Picture:

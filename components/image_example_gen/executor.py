@@ -24,7 +24,7 @@ from components.image_example_gen.found_file import File
 from components.image_example_gen.leakage import find_leaks
 from components.image_example_gen.plan import NO_PICTURE, Plan, Record, make_plan
 from components.image_example_gen.reports import write_reports, write_thumbnails
-from imaging import normalising, ranges
+from imaging import normalising, picture_files, ranges
 from imaging.normalising import Picture
 
 _UNREADABLE = "cannot be read"
@@ -133,16 +133,13 @@ def _examine_file(root: str, file: File, max_pixels: int) -> Record:
     path = os.path.join(root, file.path)
     sha256, problem, picture = "", "", NO_PICTURE
     try:
-        if os.path.getsize(path) > normalising.max_bytes(max_pixels):
-            sha256, problem = hashing.sha256_if_readable(path), f"too many bytes for a picture of {max_pixels} pixels"
-        else:
-            data = _read(path)
-            sha256 = hashing.sha256_of_bytes(data)
-            picture = normalising.examine(data, max_pixels)
+        data = picture_files.read(path, max_pixels)
+        sha256 = hashing.sha256_of_bytes(data)
+        picture = normalising.examine(data, max_pixels)
     except OSError as error:
         problem = f"{_UNREADABLE}: {error.strerror}"
     except normalising.Refused as error:
-        problem = str(error)
+        sha256, problem = sha256 or hashing.sha256_if_readable(path), str(error)
     progress.advance()
     return Record(file._replace(problem=problem), sha256, picture)
 
@@ -164,8 +161,8 @@ def _store_shard(task: tuple[str, str], root: str, classes: Sequence[str], max_p
     with tf.io.TFRecordWriter(shard) as writer:
         for record in _read_records(batch):
             try:
-                data = _read(os.path.join(root, record.file.path))
-            except OSError:
+                data = picture_files.read(os.path.join(root, record.file.path), max_pixels)
+            except (OSError, normalising.Refused):
                 data = b""
             if hashing.sha256_of_bytes(data) != record.sha256:
                 work_files.write(_changed_of(batch), [record])
@@ -220,8 +217,3 @@ def _records_of(batch: str) -> str:
 
 def _changed_of(batch: str) -> str:
     return f"{batch}.changed"
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()

@@ -25,7 +25,7 @@ from components.image_example_gen import executor, layout
 from components.image_example_gen.driver import fingerprint
 from components.image_example_gen.executor import Executor
 from components.image_example_gen.found_file import File
-from imaging import orientation
+from imaging import orientation, picture_files
 
 _BEAM = [
     "--runner=FnApiRunner",
@@ -361,10 +361,10 @@ def test_a_data_folder_that_goes_away_after_the_decision_is_told(tmp_path: Path,
 def test_a_drive_that_lists_files_and_reads_none_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int):
     root = write_classes(tmp_path / "data", {"a": 20, "b": 20})
 
-    def _fail(path: str) -> bytes:
+    def _fail(path: str, max_pixels: int) -> bytes:
         raise OSError(code, os.strerror(code), path)
 
-    monkeypatch.setattr(executor, "_read", _fail)
+    monkeypatch.setattr(picture_files, "read", _fail)
     with pytest.raises(UserError) as error:
         _run(root, tmp_path / "examples", max_quarantined_fraction=1.0)
     assert str(error.value) == f"no file in data folder '{root}' can be read: {os.strerror(code)}"
