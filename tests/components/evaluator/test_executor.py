@@ -99,8 +99,12 @@ def test_slices_by_class_equal_scikit_learns(
         chosen = truth == class_id
         found = result.get_metrics_for_slice((("class_name", name),))
         assert found["example_count"]["doubleValue"] == chosen.sum()
-        expected = (probabilities[chosen].argmax(axis=1) == class_id).mean()
-        assert found["accuracy"]["doubleValue"] == pytest.approx(expected, abs=1e-6)
+        predicted = probabilities[chosen].argmax(axis=1)
+        assert found["accuracy"]["doubleValue"] == pytest.approx((predicted == class_id).mean(), abs=1e-6)
+        # Numbers of each class in each class's slice would be as many as classes squared.
+        (by_class,) = (values[""] for where, values in result.slicing_metrics if where == (("class_name", name),))
+        measured = {key: set(values) for key, values in by_class.items() if key}
+        assert measured == {f"classId:{other}": {"precision", "recall"} for other in {class_id, *predicted.tolist()}}
 
 
 def test_a_model_below_the_floor_is_refused_and_the_check_says_by_how_much(
