@@ -54,6 +54,7 @@ def test_show_lists_both_signatures(model: "Model") -> None:
     for name, given in [("serving_default", "image_bytes"), ("serve_examples", "examples")]:
         assert re.findall(r"(\w+)\['(\w+)'\] tensor_info:\s+dtype: (\w+)\s+shape: (.+)", signatures[name]) == [
             ("inputs", given, "DT_STRING", "(-1)"),
+            ("outputs", "error", "DT_STRING", "(-1)"),
             ("outputs", "label", "DT_STRING", "(-1)"),
             ("outputs", "probabilities", "DT_FLOAT", "(-1, 3)"),
             ("outputs", "score", "DT_FLOAT", "(-1)"),
