@@ -36,7 +36,7 @@ def of_classes(matrix: npt.NDArray[np.int64], classes: Sequence[str]) -> list[st
             f"{100 // _FEW} points of the class's accuracy"
         )
     if ignored:
-        found.append(f"never predicted: {escaping.first_few(ignored)}; all their test pictures went to other classes")
+        found.append(f"never predicted for any test picture: {escaping.first_few(ignored)}")
     return found
 
 

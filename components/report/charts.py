@@ -92,6 +92,7 @@ def penalties(trials: Sequence[Trial]) -> Markup:
         (chosen,) = (trial.penalty for trial in trials if trial.chosen)
         axes.axvline(chosen, color=_FAINT, linewidth=1, linestyle="--", label="chosen")
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")  # matplotlib's own for such a scale writes TeX
         axes.set_xlabel("L2 penalty (log scale)")
         _legend_above(axes)
         return done()

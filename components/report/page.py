@@ -22,7 +22,7 @@ _MAX_CONFUSIONS = 20
 _MAX_ROWS = 100  # classes that are shown at once; the others unfold
 _METRICS = {
     "accuracy_change": "accuracy, change since the last blessed model",
-    "balanced_accuracy": "balanced accuracy: mean of the classes'",
+    "balanced_accuracy": "balanced accuracy, the mean over the classes",
     "class_accuracy": "accuracy of the worst class",
     "served": "answers as in TensorFlow Serving",
 }

@@ -10,7 +10,7 @@ _FEW = "of fewer than 10, one picture is more than 10 points of the class's accu
 def test_a_rare_class_that_is_never_predicted_is_told():
     assert run_warnings.of_classes(np.array([[90, 0], [1, 0]]), ["ok", "defective"]) == [
         f"few test pictures: defective (1); {_FEW}",
-        "never predicted: defective; all their test pictures went to other classes",
+        "never predicted for any test picture: defective",
     ]
 
 

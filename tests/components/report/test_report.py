@@ -109,7 +109,7 @@ def test_it_warns_of_rare_classes_and_of_those_that_are_never_predicted(run: Run
     items = [html_entities.unescape(one) for one in re.findall(r"<li>(.*?)</li>", html, flags=re.DOTALL)]
     assert len(items) == 2
     assert items[0].startswith(f"few test pictures: {_shown(FORMULA)} (6), {_shown(BOLD)} (9); ")
-    assert items[1].startswith(f"never predicted: {', '.join(map(_shown, never))}; ")
+    assert items[1] == f"never predicted for any test picture: {', '.join(map(_shown, never))}"
 
 
 def test_its_numbers_are_tfmas(run: Run, html: str) -> None:
@@ -259,6 +259,7 @@ def test_it_says_that_stage_2_was_undone(run: Run, html: str, tmp_path: Path) ->
 
 def test_a_head_that_converged_shows_its_penalties_and_no_empty_chart(html: str) -> None:
     assert "once for each penalty" in _text(html)
+    assert "mathdefault" not in html, "TeX on the axis of penalties"
     assert "Loss after each epoch" not in _text(html), "stage 1 has no epochs, and there is no stage 2"
     section = html.split('<section id="training">')[1].split("</section>")[0]
     assert section.count("<figure>") == 1
