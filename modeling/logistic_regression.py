@@ -54,7 +54,9 @@ def build(tolerance: float, class_weights: dict[int, float] | None = None) -> Lo
     return LogisticRegression(class_weight=class_weights, tol=tolerance, max_iter=_MAX_ITERATIONS, warm_start=True)
 
 
-def fit(model: LogisticRegression, penalty: float, values: Floats, labels: Ints) -> None:
+def fit(
+    model: LogisticRegression, penalty: float, values: Floats, labels: Ints, used: npt.NDArray[np.bool_] | None = None
+) -> None:
     """Trains until it converges.
 
     Args:
@@ -62,9 +64,12 @@ def fit(model: LogisticRegression, penalty: float, values: Floats, labels: Ints)
       penalty: more than 0.
       values: scaled, [pictures, channels].
       labels: class ids, [pictures], of two or more classes.
+      used: bool [pictures], which of them to train on; None for all. The others weigh nothing, as scikit-learn keeps
+        what it was given alive for a while, and copies would add up.
     """
-    model.C = 1 / (penalty * len(labels))
+    weights = np.ones(len(labels)) if used is None else used.astype(np.float64)
+    model.C = 1 / (penalty * weights.sum())
     with warnings.catch_warnings():
         # Weights that are nearly there are as good; held-out pictures judge them.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(values, labels)
+        model.fit(values, labels, weights)

@@ -62,7 +62,8 @@ def out_of_fold(values: npt.NDArray[np.float32], labels: Ints, classes: int, see
     judged = np.flatnonzero(np.bincount(labels, minlength=classes)[labels] > 1)
     known, truth = np.unique(labels[judged], return_inverse=True)
     if len(known) > 1:
-        scaled = Scaling.of(values[judged]).apply(values[judged])
+        values = values[judged]
+        scaled = Scaling.of(values).apply(values)
         probabilities[np.ix_(judged, known)] = _best_of_penalties(scaled, truth, _deal(truth, seed))
     return probabilities
 
@@ -106,7 +107,7 @@ def _best_of_penalties(values: Floats, labels: Ints, folds: Ints) -> Floats:
     for penalty in _PENALTIES:
         probabilities = np.zeros((len(labels), labels.max() + 1))
         for fold, model in models.items():
-            logistic_regression.fit(model, penalty, values[folds != fold], labels[folds != fold])
+            logistic_regression.fit(model, penalty, values, labels, folds != fold)
             probabilities[folds == fold] = model.predict_proba(values[folds == fold])
             progress.advance()
         loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], np.finfo(float).tiny)).mean()
