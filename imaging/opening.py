@@ -5,6 +5,7 @@ Only headers are read here. Pillow itself limits pixels and a PNG's texts; the r
 
 import io
 import logging
+import math
 import warnings
 
 from PIL import (
@@ -57,11 +58,22 @@ def open_picture(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
     pixels = image.width * image.height
     if pixels > max_pixels:
         raise Refused(f"more than {max_pixels} pixels")
+    if max(image.size) > max_side(max_pixels):
+        raise Refused(f"a side of more than {max_side(max_pixels)} pixels")
     # A few bytes make a scan that passes over all pixels. The smaller the picture, the more are allowed: what a phone
     # puts behind a picture may hold the mark by chance.
     if image.info.get("progressive") and data.count(_START_OF_SCAN) * pixels > _MAX_SCANS * max_pixels:
         raise Refused("too many scans")
     return image
+
+
+def max_side(max_pixels: int) -> int:
+    """The longest side, in pixels, of a picture of at most so many pixels: 16 times that of a square.
+
+    What makes a picture smaller holds the rows of its result with the columns of the picture: a line of 50 million
+    pixels, a file of 50 kB, would take 134 GB on its way to 224 rows.
+    """
+    return 16 * math.isqrt(max_pixels)
 
 
 def refusal(error: Exception) -> Refused:

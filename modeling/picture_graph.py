@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from common.errors import UserError
 from common.examples import IMAGE
-from imaging import orientation
+from imaging import opening, orientation
 
 PICTURE = "picture"
 ERROR = "error"
@@ -25,7 +25,8 @@ def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]
       inputs: the raw features; `image` holds encoded JPEG or PNG pictures, string [batch].
       custom_config: `image_size`, the side of the square result in pixels; `resize`, how a picture becomes a square:
         "squash" scales each side by itself, "crop" takes the centre, "pad" adds black on two sides; `max_pixels`, the
-        most pixels of a picture, height times width. One with more is not decoded.
+        most pixels of a picture, height times width. One with more, or with a side of more than
+        `imaging.opening.max_side`, is not decoded.
 
     Returns:
       `picture`: float32 [batch, image_size, image_size, 3], RGB, 0 to 255; all 0 where there is an error.
@@ -59,8 +60,8 @@ def check(file_names: Sequence[bytes], errors: Sequence[bytes]) -> None:
 def _read(encoded: tf.Tensor, size: int, placed: _Placed, max_pixels: int) -> tuple[tf.Tensor, tf.Tensor]:
     is_jpeg, is_png = (tf.equal(tf.strings.substr(encoded, 0, len(start)), start) for start in (_JPEG, _PNG))
     # libjpeg would print that a PNG is none of its files.
-    pixels = tf.reduce_prod(tf.cond(is_jpeg, lambda: _jpeg_sides(encoded), lambda: _png_sides(encoded)))
-    error = tf.where(is_jpeg | is_png, tf.where(pixels > max_pixels, f"more than {max_pixels} pixels", ""), _OTHER)
+    sides = tf.cond(is_jpeg, lambda: _jpeg_sides(encoded), lambda: _png_sides(encoded))
+    error = tf.where(is_jpeg | is_png, _excess(sides, max_pixels), _OTHER)
     black = tf.zeros([1, 1, 3], tf.uint8), tf.constant(_DAMAGED)
     picture, damage = _or_else(black, tf.where(error == "", encoded, ""), _decode)
     picture = _resized(picture, size, placed)
@@ -108,6 +109,13 @@ def _or_else(instead: Any, encoded: tf.Tensor, operation: Callable[[tf.Tensor], 
     """
     made = tf.data.Dataset.from_tensors(encoded).map(operation).ignore_errors()
     return made.concatenate(tf.data.Dataset.from_tensors(instead)).take(1).get_single_element()
+
+
+def _excess(sides: tf.Tensor, max_pixels: int) -> tf.Tensor:
+    """What a picture of these sides has too much of, as `imaging.opening` says it of a file; empty for nothing."""
+    longest = opening.max_side(max_pixels)
+    long = tf.where(tf.reduce_max(sides) > longest, f"a side of more than {longest} pixels", "")
+    return tf.where(tf.reduce_prod(sides) > max_pixels, f"more than {max_pixels} pixels", long)
 
 
 def _jpeg_sides(encoded: tf.Tensor) -> tf.Tensor:

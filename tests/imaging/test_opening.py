@@ -42,6 +42,12 @@ def test_files_that_cost_more_than_their_pixels_are_refused(name: str):
     assert str(refused.value) == reason
 
 
+def test_a_line_of_pixels_is_refused_that_a_resize_would_take_much_memory_for():
+    assert examine(encode(make_pixels(0, 1, 3200)), _LIMIT)[:2] == (1, 3200)
+    with pytest.raises(Refused, match=r"^a side of more than 3200 pixels$"):
+        examine(encode(make_pixels(0, 3201, 1)), _LIMIT)
+
+
 @pytest.mark.parametrize("name", broken.GREEDY_USED)
 def test_what_costs_much_beside_the_picture_is_left_unread(name: str):
     with _Cost():

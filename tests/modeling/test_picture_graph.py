@@ -100,10 +100,12 @@ def test_each_picture_that_cannot_be_used_has_its_reason_and_the_others_their_pi
     good = encode(make_pixels(1, 32, 32))
     large = good[:16] + struct.pack(">II", 1000, 101) + good[24:]
     jpeg = encode(make_pixels(1, 400, 400), "JPEG")
-    data = [b"", b"no picture", b"GIF89a" + good, good[:20], good[:60], jpeg[:20], large, jpeg, good]
+    line = encode(make_pixels(1, 1, 5057))
+    data = [b"", b"no picture", b"GIF89a" + good, good[:20], good[:60], jpeg[:20], large, jpeg, line, good]
     found = _run(data, 32)
     other, damaged, too_many = b"neither JPEG nor PNG", b"truncated or damaged", b"more than 100000 pixels"
-    assert found["error"].tolist() == [other] * 3 + [damaged] * 3 + [too_many] * 2 + [b""]
+    too_long = b"a side of more than 5056 pixels"
+    assert found["error"].tolist() == [other] * 3 + [damaged] * 3 + [too_many] * 2 + [too_long, b""]
     assert not found["picture"][:-1].any()
     np.testing.assert_array_equal(found["picture"][-1], _apply([good], 32)[0])
 
