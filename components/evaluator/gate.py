@@ -48,9 +48,8 @@ def checks(
         found.append(check("balanced_accuracy", OVERALL, mean, min_balanced_accuracy))
     if min_class_accuracy is not None:
         untested = [name for name, count in zip(classes, pictures, strict=True) if not count]
-        worst = int(
-            np.where(pictures, accuracies, -1).argmin()
-        )  # an untested class comes before one that is never right
+        # An untested class comes before one that is never right.
+        worst = int(np.where(pictures, accuracies, -1).argmin())
         note = f"{_UNTESTED}{escaping.first_few(untested)}" if untested else ""
         found.append(check("class_accuracy", classes[worst], float(accuracies[worst]), min_class_accuracy, note))
     for name, least in sorted(slices.items()):
