@@ -18,9 +18,8 @@ import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-MAX_BYTES = (
-    512 * 2**20
-)  # of bottlenecks, float32, that are trained on in memory; at its peak that takes six times as much
+# Of bottlenecks, float32, that are trained on in memory; at its peak that takes six times as much.
+MAX_BYTES = 512 * 2**20
 _MAX_ITERATIONS = 1000  # 30 to 300 are usual
 
 Floats = npt.NDArray[np.float64]

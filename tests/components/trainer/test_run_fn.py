@@ -20,8 +20,8 @@ from tfx.types.standard_artifacts import Examples, Model, TransformGraph
 
 from common import example_records, progress
 from common.errors import UserError
-from components.trainer import converged_head, fit, run_fn
-from modeling import backbones, signatures
+from components.trainer import fit, run_fn
+from modeling import backbones, logistic_regression, signatures
 from modeling.backbone_names import BACKBONES
 from modeling.features import FeaturesInfo
 from modeling.model_assets import ModelAssets
@@ -361,7 +361,7 @@ def test_more_bottlenecks_than_fit_in_memory_are_trained_on_in_epochs(
     features: Examples, transform_graph: TransformGraph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bottlenecks = 4 * 512 * FeaturesInfo.read(features.uri).pictures["train"]
-    monkeypatch.setattr(converged_head, "_MAX_BYTES", bottlenecks - 1)
+    monkeypatch.setattr(logistic_regression, "MAX_BYTES", bottlenecks - 1)
     model = steps.train(features, transform_graph, tmp_path, fine_tune=False)
     assert [row["epoch"] for row in _history(model)][:2] == ["1", "2"]
     assert _metrics(model)["stage_1"] == "epochs, as there were too many features"
