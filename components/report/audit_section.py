@@ -79,7 +79,7 @@ def read(data_issues: types.Artifact) -> Issues:
 def _rows(uri: str, table: str) -> list[Row]:
     """Rows with the pictures that they have."""
     return [
-        Row(cells, [uri for uri in (_thumbnail(uri, table, row, column) for column in range(2)) if uri])
+        Row(cells, [found for column in range(2) if (found := _thumbnail(uri, table, row, column))])
         for row, cells in enumerate(_first_rows(uri, table))
     ]
 
