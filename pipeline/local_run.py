@@ -1,6 +1,7 @@
 """Trains, evaluates and publishes a classifier of pictures on this machine."""
 
 import argparse
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,7 +132,7 @@ def _show_issues(summary: "Summary", screen: Screen) -> None:
     counts = {name.replace("_", " "): count for name, count in summary.issues._asdict().items() if count}
     found = [f"{count} {name.removesuffix('s') if count == 1 else name}" for name, count in counts.items()]
     if found:
-        screen.line(f"issues     {', '.join(found)}: {summary.label_issues}")
+        screen.line(f"issues     {', '.join(found)}: {os.path.dirname(summary.label_issues)}")
     for note in summary.issue_notes:
         screen.line(f"issues     {note}")
 

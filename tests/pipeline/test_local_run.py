@@ -284,9 +284,10 @@ def test_an_impossible_threshold_publishes_nothing_and_predicts_with_the_last_bl
     assert len(place.versions()) == 1
     shown = capfd.readouterr().out
     assert "gate       FAILED: accuracy on overall" in shown
-    issues = place.summary["label_issues"]
-    assert "apple/mislabelled.png" in Path(issues).read_text()
-    assert re.search(rf"(?m)^issues     {place.summary['issues']['label_issues']} label issues?[^:]*: {issues}$", shown)
+    issues = Path(place.summary["label_issues"])
+    assert "apple/mislabelled.png" in issues.read_text()
+    count = place.summary["issues"]["label_issues"]
+    assert re.search(rf"(?m)^issues     {count} label issues?[^:]*: {issues.parent}$", shown)
     assert "What may be wrong with the data" in (place.output / "report.html").read_text()
     assert place.summary["inference"]["model"] == f"{blessed}/Format-Serving"
     assert "predicted  4 of 5 files by the last blessed model, 1 could not be: " in shown

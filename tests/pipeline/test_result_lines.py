@@ -151,7 +151,7 @@ def test_leakage_is_told_where_there_is_any(leakage: int, lines: list[str], capf
 
 def test_what_may_be_wrong_with_the_data_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     assert _lines(capfd, "issues") == []
-    told = ["issues     3 label issues, 1 near duplicate: /issues/label_issues.csv", "issues     too much"]
+    told = ["issues     3 label issues, 1 near duplicate: /issues", "issues     too much"]
     assert _lines(capfd, "issues", issues=IssueCounts(3, 0, 1, 0), issue_notes=["too much"]) == told
 
 
