@@ -3,10 +3,13 @@
 Only headers are read here. Pillow itself limits pixels and a PNG's texts; the rest is done here.
 """
 
+import contextlib
 import io
 import logging
 import math
+import threading
 import warnings
+from collections.abc import Iterator
 
 from PIL import (
     AvifImagePlugin,
@@ -27,6 +30,7 @@ _MAX_READS = {_JPEG: 250_000, _PNG: 250_000, _GIF: 12_000, _ICO: 250_000, _NETPB
 _START_OF_SCAN = b"\xff\xda"
 _MAX_SCANS = 100
 _BITS_PER_SAMPLE = 258  # a TIFF file's tag
+_LIMIT = threading.Lock()
 _RAW_EXIF = "Raw profile type exif"  # where older programs put EXIF data in a PNG, in hexadecimal
 
 # What Pillow has to say, such as that EXIF data are broken, is either harmless or told as a reason.
@@ -106,13 +110,13 @@ def tag(image: Image.Image, number: int) -> int | None:
 
 
 def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
-    # Some formats reserve memory while their header is read: Pillow then refuses twice this many pixels.
-    Image.MAX_IMAGE_PIXELS = max_pixels
     reads = next((reads for start, reads in _MAX_READS.items() if data.startswith(start)), None)
     file = io.BytesIO(data) if reads is None else _Counted(data, reads)
     try:
         plugin = _plugin(data)
-        return Image.open(file, formats=_OTHER_FORMATS) if plugin is None else plugin(file)
+        # Some formats reserve memory while their header is read: Pillow then refuses twice this many pixels.
+        with _pillow_allows(max_pixels):
+            return Image.open(file, formats=_OTHER_FORMATS) if plugin is None else plugin(file)
     except Image.DecompressionBombError as error:
         raise Refused(f"more than {max_pixels} pixels") from error
     except (UnidentifiedImageError, SyntaxError) as error:
@@ -122,6 +126,17 @@ def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
         raise Refused("not a picture, or its header is broken") from error
     except Exception as error:
         raise refusal(error) from error
+
+
+@contextlib.contextmanager
+def _pillow_allows(pixels: int | None) -> Iterator[None]:
+    """Pillow's limit, which is one for the process: other code in it opens its own pictures."""
+    with _LIMIT:
+        others, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, pixels
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = others
 
 
 def _plugin(data: bytes) -> type[ImageFile.ImageFile] | None:
@@ -170,3 +185,7 @@ class _Tiff(TiffImagePlugin.TiffImageFile):
         for index, tile in enumerate(self.tile):
             if isinstance(tile.args, tuple) and len(tile.args[0]) == 1:
                 self.tile[index] = tile._replace(args=(f"{tile.args[0]};16{order}", *tile.args[1:]))
+
+    def load_prepare(self) -> None:
+        with _pillow_allows(None):  # the picture and its tiles were measured before
+            super().load_prepare()

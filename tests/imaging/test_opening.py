@@ -48,6 +48,19 @@ def test_a_line_of_pixels_is_refused_that_a_resize_would_take_much_memory_for():
         examine(encode(make_pixels(0, 3201, 1)), _LIMIT)
 
 
+def test_other_pictures_of_the_process_are_opened_as_before():
+    others = Image.MAX_IMAGE_PIXELS
+    examine(encode(make_pixels(0, 24, 32)), _LIMIT)
+    with pytest.raises(Refused):
+        examine(encode(make_pixels(0, 24, 32)), 100)
+    assert others == Image.MAX_IMAGE_PIXELS
+
+
+def test_a_tiff_of_more_pixels_than_pillow_allows_is_used_where_the_limit_allows_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    assert examine(encode(make_pixels(0, 24, 32), "TIFF"), _LIMIT)[:2] == (24, 32)
+
+
 @pytest.mark.parametrize("name", broken.GREEDY_USED)
 def test_what_costs_much_beside_the_picture_is_left_unread(name: str):
     with _Cost():
