@@ -57,6 +57,11 @@ def _add_compile(parser: argparse.ArgumentParser) -> None:
     add("--secret", metavar="NAME:/MOUNT", action="append", default=[], help="a secret's files for every step")
     add("--cpu", metavar="STEP=LIMIT", action="append", default=[], help="such as Trainer=4")
     add("--memory", metavar="STEP=LIMIT", action="append", default=[], help="such as Trainer=16G")
+    add(
+        "--run-as-non-root",
+        action="store_true",
+        help="for namespaces that enforce PodSecurity `restricted`; needs KFP 2.16 or newer",
+    )
     add("--tfx", metavar="VERSION", default=IMAGE_TFX, help=f"TFX's version in the image; default: {IMAGE_TFX}")
 
 

@@ -12,7 +12,7 @@ from common.errors import UserError
 from pipeline import run_folders
 from pipeline.config import Config
 from pipeline.engine import connection
-from pipeline.kubeflow.deployment import Deployment, Placement, Toleration
+from pipeline.kubeflow.deployment import SHARED_MEMORY, TEMPORARY, Deployment, Placement, Toleration
 from pipeline.steps import GPU_STEPS, STEPS
 
 METADATA = connection.EXPECTED
@@ -45,6 +45,9 @@ def deployment(options: argparse.Namespace, config: Config) -> Deployment:
             f"--secret: {both[0]!r} is the name of a --pvc too, and KFP would make one volume of both; "
             f"expected another name for one of them"
         )
+    for option, mounts in (("--pvc", volumes), ("--secret", secrets)):
+        if ours := sorted({TEMPORARY.name, SHARED_MEMORY.name} & set(mounts.values())):
+            raise UserError(f"{option}: {ours[0]!r} is the name of a volume of each step's own; expected another name")
     root = _storage("--pipeline-root", options.pipeline_root, volumes)
     _check_metadata(options.metadata, volumes, secrets)
     serving = _storage("--serving", options.serving or f"{root}/serving", volumes)
@@ -64,6 +67,7 @@ def deployment(options: argparse.Namespace, config: Config) -> Deployment:
         memory=_by_step(
             "--memory", options.memory, lambda text: _match("--memory", text, _MEMORY, "an amount such as 16G")
         ),
+        run_as_non_root=options.run_as_non_root,
     )
     return Deployment(
         image=_match("--image", options.image, _IMAGE, "an image such as registry/name:tag"),

@@ -8,6 +8,22 @@ IMAGE_TFX = "1.21.0"
 GPU_TYPE = "nvidia.com/gpu"
 
 
+class Scratch(NamedTuple):
+    """A volume that begins empty and goes with its pod.
+
+    Attributes:
+      name: of the volume in the pod.
+      path: where it is mounted.
+    """
+
+    name: str
+    path: str
+
+
+TEMPORARY = Scratch("step-tmp", "/tmp")
+SHARED_MEMORY = Scratch("step-shm", "/dev/shm")
+
+
 class Toleration(NamedTuple):
     """Lets a step run on nodes with a taint.
 
@@ -39,6 +55,7 @@ class Placement(NamedTuple):
       secrets: secrets by the path they are mounted at, in each step.
       cpu: by step, such as "4".
       memory: by step, such as "16G".
+      run_as_non_root: whether the cluster is asked to refuse root as the steps' user.
     """
 
     gpus: Mapping[str, int]
@@ -49,6 +66,7 @@ class Placement(NamedTuple):
     secrets: Mapping[str, str]
     cpu: Mapping[str, str]
     memory: Mapping[str, str]
+    run_as_non_root: bool
 
 
 class Deployment(NamedTuple):

@@ -1,5 +1,6 @@
 """The compiled pipeline: what a person sees and edits, where the steps run, and what is refused beforehand."""
 
+import copy
 import importlib.metadata
 import os
 import re
@@ -38,6 +39,7 @@ ARGUMENTS = (
     "--set=gate.slices={cats: 0.9}",
     "--set=infer=/mnt/unlabelled",
     "--gpu-step=BulkInferrer",
+    "--run-as-non-root",
 )
 
 
@@ -54,31 +56,43 @@ def documents(compiled: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return pipeline, platform
 
 
-# What one release of KFP's SDK writes and another does not, or writes otherwise.
-_WRITTEN = {
-    "sdkVersion",
-    "resourceCount",
-    "resourceType",
-    *(f"resource{what}{bound}" for what in ("Cpu", "Memory") for bound in ("Limit", "Request")),
-    "pvcNameParameter",
-    "secretNameParameter",
-    "optional",
-}
-
-
-def _plain(document: Any) -> Any:
-    """A document without what depends on the release of KFP's SDK."""
-    if isinstance(document, dict):
-        return {key: _plain(value) for key, value in document.items() if key not in _WRITTEN}
-    return [_plain(one) for one in document] if isinstance(document, list) else document
+def _as_by_newest_sdk(pipeline: Any, platform: Any) -> None:
+    """Turns what kfp 2.5.0 and kfp-kubernetes 1.0.0 write into what lane B's releases do: all their differences."""
+    assert pipeline.pop("sdkVersion") == "kfp-2.5.0"
+    pipeline["sdkVersion"] = "kfp-2.16.1"
+    # Metrics were outputs of the whole pipeline too.
+    types, selectors = {}, {}
+    for task, facts in pipeline["root"]["dag"]["tasks"].items():
+        outputs = pipeline["components"][facts["componentRef"]["name"]].get("outputDefinitions", {})
+        for key, output in outputs.get("artifacts", {}).items():
+            if output["artifactType"]["schemaTitle"].endswith("Metrics"):
+                types[f"{task}-{key}"] = {"artifactType": output["artifactType"]}
+                selector = {"outputArtifactKey": key, "producerSubtask": task}
+                selectors[f"{task}-{key}"] = {"artifactSelectors": [selector]}
+    assert pipeline["root"].pop("outputDefinitions") == {"artifacts": types}
+    assert pipeline["root"]["dag"].pop("outputs") == {"artifacts": selectors}
+    # Amounts and names came as values; now they may be parameters, and are written both ways.
+    for executor in pipeline["deploymentSpec"]["executors"].values():
+        resources = executor["container"].get("resources", {})
+        for what, unit in (("cpu", ""), ("memory", "G")):
+            for bound in ("Limit", "Request"):
+                if f"{what}{bound}" in resources:
+                    resources[f"resource{what.title()}{bound}"] = f"{resources[f'{what}{bound}']:g}{unit}"
+        if accelerator := resources.get("accelerator"):
+            accelerator |= {"resourceCount": accelerator["count"], "resourceType": accelerator["type"]}
+    for executor in platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():
+        for mount in executor["pvcMount"]:
+            mount["pvcNameParameter"] = {"runtimeValue": {"constant": mount["constant"]}}
+        for mount in executor["secretAsVolume"]:
+            mount["secretNameParameter"] = {"runtimeValue": {"constant": mount["secretName"]}}
+            mount["optional"] = False
 
 
 def test_the_compiled_file_is_the_reviewed_one(documents: Any) -> None:
     """To renew it after a look at the difference: RENEW_GOLDEN=1 pytest tests/pipeline/test_kubeflow.py"""
-    pipeline, platform = (_plain(one) for one in documents)
-    # Older SDKs also make the metrics outputs of the whole pipeline.
-    pipeline["root"].pop("outputDefinitions", None)
-    pipeline["root"]["dag"].pop("outputs", None)
+    pipeline, platform = copy.deepcopy(documents)
+    if importlib.metadata.version("kfp") == "2.5.0":
+        _as_by_newest_sdk(pipeline, platform)
     found = yaml.safe_dump(pipeline) + "---\n" + yaml.safe_dump(platform)
     if os.environ.get("RENEW_GOLDEN"):
         GOLDEN.write_text(found)
@@ -103,11 +117,14 @@ def test_both_documents_are_messages_of_their_specifications(documents: Any) -> 
     json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
     for executor in platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():
         message = kubernetes_executor_config_pb2.KubernetesExecutorConfig()
-        content = dict(executor)
-        if "tolerations" not in message.DESCRIPTOR.fields_by_name:  # kfp-kubernetes 1.0
-            tolerations = content.pop("tolerations", [])
-            assert all(one.keys() <= {"key", "operator", "value", "effect"} for one in tolerations)
-        json_format.ParseDict(content, message)
+        # kfp-kubernetes 1.0 does not know what this project writes itself; a newer one does.
+        ours = {
+            "empty_dir_mounts": "emptyDirMounts",
+            "security_context": "securityContext",
+            "tolerations": "tolerations",
+        }
+        unknown = {name for field, name in ours.items() if field not in message.DESCRIPTOR.fields_by_name}
+        json_format.ParseDict({key: value for key, value in executor.items() if key not in unknown}, message)
 
 
 def test_each_step_waits_for_those_whose_outputs_it_takes(documents: Any) -> None:
@@ -167,11 +184,16 @@ def test_gpus_volumes_and_limits_are_where_they_were_asked_for(documents: Any) -
     for name, one in platform.items():
         assert one["pvcMount"][0]["mountPath"] == "/mnt"
         assert one["secretAsVolume"][0]["mountPath"] == "/secrets/metadata"
+        assert one["securityContext"] == {"runAsNonRoot": True}
+        assert one["emptyDirMounts"][0] == {"volumeName": "step-tmp", "mountPath": "/tmp"}
         assert ("nodeSelector" in one, "tolerations" in one) == (name in gpus, name in gpus)
     assert platform["exec-trainer"]["tolerations"] == [
         {"key": "nvidia.com/gpu", "operator": "Equal", "value": "present", "effect": "NoSchedule"},
         {"key": "spot", "operator": "Exists"},
     ]
+    # NCCL, between several GPUs, needs more shared memory than a container has.
+    shared = {name: one["emptyDirMounts"][1:] for name, one in platform.items() if one["emptyDirMounts"][1:]}
+    assert shared == {"exec-trainer": [{"volumeName": "step-shm", "mountPath": "/dev/shm", "medium": "Memory"}]}
     resources = executors["exec-trainer"]["container"]["resources"]
     assert (resources["cpuLimit"], resources["cpuRequest"]) == (4.0, 4.0)
     assert (resources["memoryLimit"], resources["memoryRequest"]) == (16.0, 16.0)
@@ -258,6 +280,7 @@ _MINIMAL = {
         ("--pvc", "my.claim:/x", "--pvc: got 'my.claim:/x', expected NAME:/MOUNT with a NAME of at most 63 characters"),
         ("--secret", f"{'a' * 64}:/x", f"--secret: got '{'a' * 64}:/x', expected NAME:/MOUNT"),
         ("--secret", "pictures:/x", "--secret: 'pictures' is the name of a --pvc too"),
+        ("--secret", "step-shm:/x", "--secret: 'step-shm' is the name of a volume of each step's own"),
         ("--gpu-type", "gpu", "--gpu-type: got 'gpu', expected a resource such as nvidia.com/gpu"),
         ("--secret", "Name:/x", "--secret: got 'Name:/x', expected NAME:/MOUNT"),
         ("--secret", "name:/mnt", "--secret: '/mnt' is where a --pvc is mounted"),
