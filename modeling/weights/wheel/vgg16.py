@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import UserError
+from modeling.weights import shared
 from modeling.weights.wheel import onnx
 
 BACKBONE = "VGG16"
@@ -39,21 +40,22 @@ _log = logging.getLogger(__name__)
 
 
 def cached() -> list[npt.NDArray[np.float32]] | None:
-    """The kernels and biases that `fetch` stored.
+    """The kernels and biases that `fetch` stored, for this user or for all.
 
     Returns:
       13 times a kernel [3, 3, in, out] and a bias [out], float32, in the order of VGG16's `get_weights()`;
-      None where there is no file, or not the one that was stored.
+      None where there is no file that may be read, or not the one that was stored.
     """
-    path = _cache_file()
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    if not _is_genuine(data):
-        _log.warning("%s is damaged and will be replaced", path)
-        return None
-    return _split(data)
+    own = _cache_file()
+    for path in shared.places(own, own.name):
+        try:
+            data = path.read_bytes()
+        except OSError:
+            continue
+        if _is_genuine(data):
+            return _split(data)
+        _log.warning("%s is damaged and not used", path)
+    return None
 
 
 def fetch() -> list[npt.NDArray[np.float32]]:
@@ -82,7 +84,7 @@ def fetch() -> list[npt.NDArray[np.float32]]:
 def _cache_file() -> Path:
     caches = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     # Nothing but the numbers, so that all of it can be checked before any of it is interpreted.
-    return caches / "image-classification-pipeline" / "vgg16_imagenet_notop.f32"
+    return caches / shared.PROJECT / "vgg16_imagenet_notop.f32"
 
 
 def _is_genuine(data: bytes) -> bool:
