@@ -5,11 +5,12 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import kubeflow_local
 import mariadb_server
 import metadata_server
 import ml_metadata as mlmd
@@ -225,15 +226,42 @@ def _metadata(done: Done, name: str) -> dict[str, Any]:
     return artifact["metadata"]
 
 
+def _run_by_the_stand_in(cluster: Cluster) -> dict[str, Done]:
+    return cluster.run("first", in_new_processes=True)
+
+
+def _run_by_the_sdk(cluster: Cluster) -> dict[str, Done]:
+    return kubeflow_local.run(cluster.compiled, cluster.root / "kubeflow")
+
+
 @pytest.mark.slow
-def test_a_run_publishes_and_the_next_one_is_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "run",
+    [
+        pytest.param(
+            _run_by_the_stand_in,
+            id="stand-in",
+            marks=pytest.mark.skipif(kubeflow_local.IS_THERE, reason="KFP's own local runner takes its place"),
+        ),
+        pytest.param(
+            _run_by_the_sdk,
+            id="kfp.local",
+            marks=pytest.mark.skipif(not kubeflow_local.IS_THERE, reason="KFP's SDK runs compiled files from 2.16 on"),
+        ),
+    ],
+)
+def test_a_run_publishes_and_the_next_one_is_cached(
+    run: Callable[[Cluster], dict[str, Done]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     with metadata_server.running(tmp_path / "metadata.db") as server:
-        _publish_and_take_from_the_cache(Cluster(tmp_path, f"grpc://{server}"), tmp_path)
+        _publish_and_take_from_the_cache(Cluster(tmp_path, f"grpc://{server}"), run, tmp_path)
 
 
-def _publish_and_take_from_the_cache(cluster: Cluster, tmp_path: Path) -> None:
-    first = cluster.run("first", in_new_processes=True)
+def _publish_and_take_from_the_cache(
+    cluster: Cluster, run: Callable[[Cluster], dict[str, Done]], tmp_path: Path
+) -> None:
+    first = run(cluster)
     assert _states(first) == dict.fromkeys(all_steps(), "run")
     (version,) = cluster.versions()
     assert first["Pusher"].output == {"parameterValues": {"published": f"{tmp_path}/pipeline/serving/{version}"}}
