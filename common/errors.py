@@ -6,3 +6,7 @@ class UserError(Exception):
 
     Command lines end with exit code 2 on it.
     """
+
+
+class TransientError(UserError):
+    """A `UserError` that trying again may cure: data that changed while it was read, a network that was down."""

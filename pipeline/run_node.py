@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common import folders, locks, packages, progress
-from common.errors import UserError
+from common.errors import TransientError, UserError
 from modeling import weights
 from pipeline import run_folders
 from pipeline.command import BAD_INPUT, DONE, Command, is_interrupted
 from pipeline.config import Config
-from pipeline.engine import connection, faults, reachable
+from pipeline.engine import connection, faults, reachable, verdicts, writable
 from pipeline.kubeflow import parameters, sdk
 from pipeline.steps import STEPS
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tfx.types import Artifact
 
 _PROGRESS_SECONDS = 30
+_LOCK = ".lock"
 # Where Keras and this project keep them.
 _WEIGHTS = ("~/.keras/models", "~/.cache/image-classification-pipeline")
 
@@ -92,13 +93,19 @@ def _start(options: argparse.Namespace) -> int:
     folders.check_no_pattern("--pipeline-root", options.pipeline_root)
     run_folders.check_apart("--pipeline-root", options.pipeline_root, run_folders.of_pictures(config))
     address = connection.parse(options.metadata)
+    _check_writable(options, address)
     store = connection.connect(address)
     reachable.check(address)
     if options.node == "ImageExampleGen":
         _check_data(config)
+    folder = Path(options.pipeline_root, options.node)
+    is_local = _is_local(options.pipeline_root)
+    if is_local:
+        verdicts.recall(folder, options.run_id)
     _log_to_pod()
     try:
-        _run(options, config, store, executor_input.get("outputs", {}))
+        with verdicts.kept(folder, options.run_id) if is_local else contextlib.nullcontext():
+            _run(options, config, store, executor_input.get("outputs", {}))
     except (UserError, faults.FaultError):
         raise
     except Exception as error:
@@ -130,6 +137,23 @@ def _executor_input(text: str) -> dict[str, Any]:
     return content
 
 
+def _check_writable(options: argparse.Namespace, address: connection.Address) -> None:
+    """The first step tells it of all folders, though only the last may write to that of the published models."""
+    node = f"{options.pipeline_root}/{options.node}"
+    for path in (options.pipeline_root, node, f"{node}/{_LOCK}"):
+        if _is_local(path):
+            writable.check("--pipeline-root", path)
+    if _is_local(options.serving):
+        writable.check("--serving", options.serving)
+    if address.file:
+        writable.check("--metadata", address.file)
+        writable.check("--metadata", os.path.dirname(address.file))
+
+
+def _is_local(path: str) -> bool:
+    return "://" not in path
+
+
 def _check_data(config: Config) -> None:
     """Of all nodes, one looks into the data folder."""
     if config.data is None:
@@ -153,7 +177,7 @@ def _share_weights(root: str) -> None:
 
 def _run(options: argparse.Namespace, config: Config, store: "connection.Config", told: dict[str, Any]) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    is_local = "://" not in options.pipeline_root
+    is_local = _is_local(options.pipeline_root)
     if is_local:
         _share_weights(options.pipeline_root)
     _check_gpus(options.gpus, options.node)
@@ -175,7 +199,7 @@ def _check_gpus(asked: int, node: str) -> None:
 
     seen = len(tf.config.list_physical_devices("GPU"))
     if seen < asked:
-        raise UserError(
+        raise TransientError(
             f"{node} asked for {asked} GPU{'s' * (asked != 1)} and TensorFlow sees {seen}; usual causes: the image was "
             f"built without GPU=1, the node has no driver or its folder is not in LD_LIBRARY_PATH, or no GPU was free; "
             f"`compile` with --gpu-step {node}=0 lets the step use the processor"
@@ -228,7 +252,7 @@ def _only_attempt(root: str, node: str) -> AbstractContextManager[object]:
     """Lets one process at a time run a node, as two runs may share the root: the second finds the work done."""
     folder = Path(root, node)
     folder.mkdir(parents=True, exist_ok=True)
-    return locks.hold(folder / ".lock", lambda: print(f"waiting: another run is at {node}", flush=True))
+    return locks.hold(folder / _LOCK, lambda: print(f"waiting: another run is at {node}", flush=True))
 
 
 def _launch(

@@ -16,7 +16,7 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from common import labels, progress, unfinished, work_files
-from common.errors import UserError
+from common.errors import TransientError
 from common.hashing import FINGERPRINT
 from components.bulk_inferrer import inputs, records
 from components.bulk_inferrer.driver import fingerprint
@@ -75,7 +75,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             _ = pipeline | "Shards" >> beam.Create(shards) | "Predict" >> beam.ParDo(_PredictShard(model, root))
         if fingerprint(root) != exec_properties[FINGERPRINT]:
             fileio.rmtree(work)
-            raise UserError(f"infer folder {root!r} changed while it was read; run again when nothing changes it")
+            raise TransientError(f"infer folder {root!r} changed while it was read; run again when nothing changes it")
 
         classes = labels.read_labels(os.path.join(model, labels.ASSETS))
         paths = [path for _, path in shards]

@@ -16,7 +16,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
 from common import escaping, example_records, hashing, labels, progress, work_files
-from common.errors import UserError
+from common.errors import TransientError, UserError
 from common.examples import Example, FileCounts, split_folder, write_notes, write_pictures
 from common.hashing import FINGERPRINT
 from components.image_example_gen import group_names, layout
@@ -64,7 +64,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         _check_readable(records, found)
         fingerprint = hashing.fingerprint((record.file.identity, record.sha256) for record in records)
         if exec_properties.get(FINGERPRINT, fingerprint) != fingerprint:
-            raise UserError(f"data folder {found.root!r} changed while it was read; run again when nothing changes it")
+            raise TransientError(
+                f"data folder {found.root!r} changed while it was read; run again when nothing changes it"
+            )
         plan = make_plan(
             records,
             classes=found.classes,
@@ -120,7 +122,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 layout.check_unchanged(found)
                 changed = next(_read_records(_changed_of(batch)))
                 path = os.path.join(found.root, changed.file.path)
-                raise UserError(f"{path!r} changed while it was read; run again when nothing changes the folder")
+                raise TransientError(f"{path!r} changed while it was read; run again when nothing changes the folder")
 
 
 def _examine_batch(batch: str, root: str, max_pixels: int) -> None:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from common import folders, not_pictures
-from common.errors import UserError
+from common.errors import TransientError, UserError
 from common.examples import TEST, TRAIN
 from components.image_example_gen import group_names, listing, metadata, reading, table
 from components.image_example_gen.found_file import File
@@ -192,7 +192,9 @@ def check_unchanged(layout: Layout) -> None:
     except UserError as error:
         raise UserError(f"the data folder disappeared while it was read: {error}") from error
     if now.files != layout.files:
-        raise UserError(f"data folder {layout.root!r} changed while it was read; run again when nothing changes it")
+        raise TransientError(
+            f"data folder {layout.root!r} changed while it was read; run again when nothing changes it"
+        )
 
 
 def _classes(root: str, folder: str, options: Options) -> list[str]:

