@@ -78,7 +78,7 @@ class Command(NamedTuple):
 
     def _parser(self, name: str) -> argparse.ArgumentParser:
         shared = {INTERRUPTED: "interrupted"} if self.interrupted else {}
-        codes = {**self.codes, **shared, FAILED: "anything else"}
+        codes = {**self.codes, **shared, FAILED: self.codes.get(FAILED, "anything else")}
         meanings = "; ".join(f"{code} {meaning}" for code, meaning in codes.items())
         parser = argparse.ArgumentParser(
             prog=name,

@@ -1,27 +1,38 @@
-"""Compiles the pipeline for Kubeflow Pipelines, and starts runs of it."""
+"""Compiles the pipeline for Kubeflow Pipelines, starts runs of it, and says what they are at."""
 
 import argparse
 import os
 import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pipeline import config as configuration
-from pipeline.command import BAD_INPUT, DONE, Command
+from pipeline import screen
+from pipeline.command import BAD_INPUT, DONE, FAILED, INTERRUPTED, Command
 from pipeline.kubeflow import arguments as checked
-from pipeline.kubeflow import parameters, sdk
+from pipeline.kubeflow import naming, parameters, pipeline_file, sdk
 from pipeline.kubeflow.deployment import GPU_TYPE, IMAGE_TFX
 from pipeline.steps import GPU_STEPS
 
+if TYPE_CHECKING:
+    import kfp
+
+    from pipeline.kubeflow import submit
+
+    Connect = Callable[[], kfp.Client]
+
 
 def _run(options: argparse.Namespace) -> int:
-    options.run(options)
-    return DONE
+    run: Callable[[argparse.Namespace], int] = options.run
+    return run(options)
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, purpose, add in (
         ("compile", "write the file that Kubeflow Pipelines runs", _add_compile),
-        ("submit", "start a run of that file", _add_submit),
+        ("submit", "start a run of that file, or a schedule of runs", _add_submit),
+        ("status", "say what each step of a run waits for, does, or failed by", _add_status),
     ):
         add(commands.add_parser(name, help=purpose, description=purpose, epilog=parser.epilog))
 
@@ -69,14 +80,33 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_submit)
     add = parser.add_argument
     add("file", metavar="FILE", nargs="?", default="pipeline.yaml", help="default: pipeline.yaml")
-    add("--host", metavar="URL", required=True, help="of Kubeflow Pipelines")
+    _add_server(parser)
     add("--set", metavar="KEY=VALUE", action="append", default=[], help="changes one parameter of this run")
     add("--experiment", metavar="NAME", help="default: the server's default experiment")
-    add("--namespace", metavar="NAME", help="of the user, where Kubeflow has several")
+    how = parser.add_mutually_exclusive_group().add_argument
+    how("--wait", action="store_true", help="show what `status` shows until the run has ended")
+    how(
+        "--cron",
+        metavar="FIELDS",
+        help="start a run at each of these times, such as '0 3 * * *' for every night at three, in place of an earlier "
+        "schedule of the same pipeline, backbone and data",
+    )
+
+
+def _add_status(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_status)
+    parser.add_argument("id", metavar="RUN", nargs="?", help="the run's id; default: the newest run of this pipeline")
+    _add_server(parser)
+
+
+def _add_server(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--host", metavar="URL", required=True, help="of Kubeflow Pipelines")
+    add("--namespace", metavar="NAME", help="of the user, where Kubeflow has several; of the runs' pods")
     add("--token-file", metavar="FILE", help="holds a token for the server")
 
 
-def _compile(options: argparse.Namespace) -> None:
+def _compile(options: argparse.Namespace) -> int:
     """What needs no TFX comes first."""
     parameters.check_overrides(options.set)
     config = configuration.load(options.config, options.set, options.data, elsewhere=True)
@@ -90,21 +120,89 @@ def _compile(options: argparse.Namespace) -> None:
 
     compile_pipeline(config, deployment, output)
     print(f"wrote {output}")
+    return DONE
 
 
-def _submit(options: argparse.Namespace) -> None:
+def _submit(options: argparse.Namespace) -> int:
     parameters.check_overrides(options.set)
-    defaults = parameters.of_file(options.file)
+    cron = checked.cron(options.cron)
+    pipeline = pipeline_file.read(options.file)
+    defaults = parameters.to_settings(pipeline.defaults)
     config = configuration.of_values(defaults, options.set, elsewhere=True)
     checked.check_pictures(config)
     values = parameters.changes(defaults, config)
-    token = checked.token(options.token_file)
+    connect = _connector(options)
+
+    from pipeline.kubeflow import submit
+
+    run = submit.Run(
+        pipeline=pipeline,
+        values=values,
+        name=naming.name(pipeline, config),
+        description=naming.description(pipeline, config),
+        experiment=options.experiment,
+        namespace=options.namespace,
+    )
+    if cron:
+        return _schedule(options, run, cron, connect)
+    run_id = submit.start(run, options.host, connect)
+    print(f"{options.host.rstrip('/')}/#/runs/details/{run_id}")
+    print(f"started {run_id}", flush=True)
+    return _wait(options, run_id, connect) if options.wait else DONE
+
+
+def _schedule(options: argparse.Namespace, run: "submit.Run", cron: str, connect: "Connect") -> int:
+    from pipeline.kubeflow import submit
+
+    schedule, earlier = submit.schedule(run, cron, options.host, connect)
+    print(f"{run.name}: {cron!r} (second, minute, hour, ...) in the time zone of the cluster's controller")
+    for one in earlier:
+        print(f"replaced {one}")
+    print(f"scheduled {schedule}")
+    return DONE
+
+
+def _wait(options: argparse.Namespace, run_id: str, connect: "Connect") -> int:
+    """Shows each step's line when there is something new in it, until the run has ended."""
+    from pipeline.kubeflow import status
+
+    shown: set[object] = set()
+    try:
+        for look in status.Watch(options.host, options.namespace, connect).follow(run_id):
+            for key, line in status.news(look):
+                if key not in shown:
+                    shown.add(key)
+                    print(line, flush=True)
+    except KeyboardInterrupt:
+        again = f"python -m pipeline.kubeflow status {run_id} --host {options.host}"
+        screen.error_line(f"interrupted; the run goes on, and `{again}` shows it")
+        return INTERRUPTED
+    return FAILED if look.has_failed else DONE
+
+
+def _status(options: argparse.Namespace) -> int:
+    connect = _connector(options)
+
+    from pipeline.kubeflow import status
+
+    watch = status.Watch(options.host, options.namespace, connect)
+    look = watch.look(options.id or watch.newest())
+    print("\n".join(status.lines(look)))
+    return FAILED if look.has_failed else DONE
+
+
+def _connector(options: argparse.Namespace) -> "Connect":
+    """Makes clients of the server, after a look at the token's file and whether KFP's SDK is there."""
+    checked.token(options.token_file)
     sdk.check()
+    warnings.simplefilter("ignore")  # the libraries' talk of their own futures
 
-    warnings.simplefilter("ignore")
-    from pipeline.kubeflow.submit import submit
+    def connect() -> "kfp.Client":
+        from pipeline.kubeflow import backend
 
-    print(f"started {submit(options.file, values, options.host, options.experiment, options.namespace, token)}")
+        return backend.connect(options.host, options.namespace, checked.token(options.token_file))
+
+    return connect
 
 
 COMMAND = Command(
@@ -112,7 +210,11 @@ COMMAND = Command(
     doc=__doc__,
     add_arguments=_add_arguments,
     run=_run,
-    codes={DONE: "done", BAD_INPUT: "bad input or configuration"},
+    codes={
+        DONE: "done; of a run, it succeeded or goes on",
+        BAD_INPUT: "bad input or configuration, or refused by the server",
+        FAILED: "the run failed or was cancelled, or anything else",
+    },
 )
 main = COMMAND.main
 

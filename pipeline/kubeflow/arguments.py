@@ -105,6 +105,26 @@ def output_file(path: str) -> Path:
     return file
 
 
+def cron(text: str | None) -> str:
+    """When a schedule's runs start, as Kubeflow Pipelines reads it: cron's five fields after one for the seconds.
+
+    Returns:
+      The six fields; empty for None.
+
+    Raises:
+      UserError: it has neither five nor six fields.
+    """
+    if text is None:
+        return ""
+    fields = text.split()
+    if len(fields) not in (5, 6):
+        raise UserError(
+            f"--cron: got {text!r}, expected five fields (minute, hour, day of the month, month, day of the week) "
+            f"such as '0 3 * * *', or six with the seconds first"
+        )
+    return " ".join(["0", *fields][-6:])
+
+
 def token(path: str | None) -> str | None:
     """The token in a file.
 

@@ -16,10 +16,9 @@ from common.step_facts import TEXT
 from pipeline.config import Config
 from pipeline.engine import verdicts
 from pipeline.kubeflow import graph, parameters, platform
-from pipeline.kubeflow.deployment import Deployment
+from pipeline.kubeflow.deployment import NAME, Deployment
 from pipeline.steps import STEPS
 
-NAME = "image-classification"
 _DESCRIPTION = "From a folder of pictures to a gated, published image classifier."
 _BACKOFF = "60s"
 # A backend counts this time from the start of the first attempt, so it must be longer than any step works; the SDK

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+NAME = "image-classification"  # the pipeline's, in Kubeflow
 # What requirements.lock has for the image's Python.
 IMAGE_TFX = "1.21.0"
 GPU_TYPE = "nvidia.com/gpu"

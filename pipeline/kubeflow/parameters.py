@@ -8,8 +8,6 @@ text itself.
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import yaml
-
 from common.errors import UserError
 from pipeline import config as configuration
 
@@ -78,37 +76,24 @@ def to_config(values: Mapping[str, Any]) -> configuration.Config:
     return configuration.of_values({known[name].key: _typed(value, known[name].type) for name, value in values.items()})
 
 
-def of_file(file: str) -> dict[str, Any]:
-    """The settings that the runs of a compiled pipeline have unless they are given others.
+def to_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that the parameters of a compiled pipeline stand for.
 
     Args:
-      file: the compiled pipeline.
+      values: by the name of the parameter, as in the compiled file.
 
     Returns:
       Values by key, as `configuration.of_values` takes them; those that this code knows.
-
-    Raises:
-      UserError: the file cannot be read, or holds no pipeline.
     """
-    how = "expected what `python -m pipeline.kubeflow compile` writes"
-    try:
-        with open(file, "rb") as stream:
-            pipeline = next(yaml.safe_load_all(stream))
-        found = pipeline["root"]["inputDefinitions"]["parameters"]
-        defaults = {name: one["defaultValue"] for name, one in found.items()}
-    except OSError as error:
-        raise UserError(f"{file!r} cannot be read ({error.strerror}); {how}") from error
-    except (yaml.YAMLError, StopIteration, LookupError, TypeError, AttributeError) as error:
-        raise UserError(f"{file!r} holds no compiled pipeline; {how}") from error
     known = of_config(configuration.Config())
-    return {one.key: _typed(defaults[one.name], one.type) for one in known if one.name in defaults}
+    return {one.key: _typed(values[one.name], one.type) for one in known if one.name in values}
 
 
 def changes(defaults: Mapping[str, Any], config: configuration.Config) -> dict[str, Any]:
     """The parameters of a run in which it differs from its pipeline's defaults, by name.
 
     Args:
-      defaults: as `of_file` returns them.
+      defaults: as `to_settings` returns them.
       config: the settings of the run.
 
     Raises:

@@ -1,32 +1,47 @@
-"""Starts a run on a Kubeflow Pipelines server, with KFP's own client."""
+"""Starts a run on a Kubeflow Pipelines server, or a schedule of runs."""
 
+import contextlib
+import io
 import json
-import logging
-import re
-from collections.abc import Mapping
-from typing import Any
+import os
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import kfp
 import kfp_server_api
-from urllib3.exceptions import HTTPError
 
-from common.errors import UserError
-
-_NOT_FOUND = 404
+from pipeline.kubeflow import backend
+from pipeline.kubeflow.pipeline_file import PipelineFile
 
 
-def submit(
-    file: str, values: Mapping[str, Any], host: str, experiment: str | None, namespace: str | None, token: str | None
-) -> str:
-    """Uploads a compiled pipeline and starts a run of it.
+class Run(NamedTuple):
+    """What is to be started.
 
-    Args:
-      file: the compiled pipeline.
+    Attributes:
+      pipeline: the compiled pipeline.
       values: parameters that differ from the defaults in the file.
-      host: address of the server.
+      name: of a schedule; that of a run has the time as well.
+      description: as Kubeflow shows it.
       experiment: name of the experiment; None for the server's default.
       namespace: of the user, where Kubeflow has several.
-      token: for the server; None for the client's own way to find one.
+    """
+
+    pipeline: PipelineFile
+    values: Mapping[str, Any]
+    name: str
+    description: str
+    experiment: str | None
+    namespace: str | None
+
+
+def start(run: Run, host: str, connect: Callable[[], kfp.Client]) -> str:
+    """Starts a run.
+
+    Args:
+      run: what is to be started.
+      host: the server's address.
+      connect: makes a client of the server.
 
     Returns:
       The run's id.
@@ -34,44 +49,66 @@ def submit(
     Raises:
       UserError: the server cannot be reached, refuses, or is no Kubeflow Pipelines.
     """
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it would tell of each attempt
-    try:
-        client = _Client(host=host, existing_token=token, namespace=namespace or "kubeflow")
-        run = client.create_run_from_pipeline_package(
-            file, arguments=dict(values), experiment_name=experiment, namespace=namespace
+    with backend.one_line(host, "start the run"):
+        client = connect()
+        body = kfp_server_api.V2beta1Run(
+            experiment_id=_experiment(client, run),
+            display_name=f"{run.name} {datetime.now():%Y-%m-%d %H:%M:%S}",
+            description=run.description,
+            pipeline_spec=run.pipeline.documents,
+            runtime_config=kfp_server_api.V2beta1RuntimeConfig(parameters=dict(run.values)),
         )
-    except kfp_server_api.ApiException as error:
-        wanted = "; expected the address of Kubeflow Pipelines" if error.status == _NOT_FOUND else ""
-        raise UserError(f"--host: {host!r} refused the run: {error.status} {_message(error)}{wanted}") from error
-    except (HTTPError, ValueError) as error:
-        # The innermost reason; in older releases of urllib3 it begins with the address of an object.
-        reason = re.sub("^<[^>]*>: ", "", str(getattr(error, "reason", error)))
-        raise UserError(f"--host: {host!r} did not start the run: {reason}") from error
-    if not run.run_id:  # the client takes any page for an answer
-        raise UserError(
-            f"--host: {host!r} does not answer as Kubeflow Pipelines does; expected its address, "
-            f"and --token-file where people sign in"
+        # The client's own way to start a run has no description; the method's name depends on the SDK's release.
+        create = getattr(client.runs, "create_run", None) or client.runs.run_service_create_run
+        return backend.answer(host, create(body).run_id)
+
+
+def schedule(run: Run, cron: str, host: str, connect: Callable[[], kfp.Client]) -> tuple[str, list[str]]:
+    """Starts runs at the times of a schedule, in place of earlier schedules of the same name.
+
+    A run that is still at work when the next is due delays that one; what was due while the cluster was down is left
+    out.
+
+    Args:
+      run: what is to be started.
+      cron: when, in the six fields of KFP.
+      host: the server's address.
+      connect: makes a client of the server.
+
+    Returns:
+      The schedule's id; the ids of those that it replaces.
+
+    Raises:
+      UserError: as `start`.
+    """
+    with backend.one_line(host, "schedule the runs"):
+        client = connect()
+        experiment = _experiment(client, run)
+        earlier = _schedules(client, experiment, run.name)
+        new = client.create_recurring_run(
+            experiment,
+            run.name,
+            run.description,
+            cron_expression=cron,
+            no_catchup=True,
+            params=dict(run.values),
+            pipeline_package_path=run.pipeline.file,
         )
-    return str(run.run_id)
+        new_id = backend.answer(host, new.recurring_run_id)
+        for one in earlier:
+            client.delete_recurring_run(one)
+        return new_id, earlier
 
 
-class _Client(kfp.Client):
-    """KFP's client, less its five attempts at a first answer, each with a traceback: a person waits."""
-
-    def get_kfp_healthz(self, sleep_duration: int = 0) -> Any:
-        """What the server says of itself; see `kfp.Client`."""
-        older = "get_healthz"  # the method's name in older releases of the SDK
-        ask = getattr(self._healthz_api, older, None) or self._healthz_api.healthz_service_get_healthz
-        return ask()
+def _schedules(client: kfp.Client, experiment: str, name: str) -> list[str]:
+    same = {"predicates": [{"operation": "EQUALS", "key": "display_name", "stringValue": name}]}
+    found = client.list_recurring_runs(experiment_id=experiment, page_size=100, filter=json.dumps(same))
+    return [one.recurring_run_id for one in found.recurring_runs or []]
 
 
-def _message(error: kfp_server_api.ApiException) -> str:
-    """What the server says, on one line; a proxy before it may answer with a page."""
-    try:
-        told = json.loads(error.body)
-        details = [one for one in told.get("details", []) if isinstance(one, dict)]
-        texts = [told.get("message"), told.get("error"), *(one.get("error_message") for one in details)]
-        text = next(str(one) for one in texts if one)
-    except (ValueError, TypeError, AttributeError, StopIteration):
-        text = error.reason or ""
-    return " ".join(text.split())
+def _experiment(client: kfp.Client, run: Run) -> str:
+    """The id of the run's experiment, which is made if need be; the SDK's own variables name it where nobody does."""
+    name = os.environ.get("KF_PIPELINES_OVERRIDE_EXPERIMENT_NAME") or run.experiment
+    name = name or os.environ.get("KF_PIPELINES_DEFAULT_EXPERIMENT_NAME") or "Default"
+    with contextlib.redirect_stdout(io.StringIO()):  # the client prints an address
+        return str(client.create_experiment(name, namespace=run.namespace).experiment_id or "")

@@ -1,11 +1,13 @@
 """What `submit` sends, through KFP's own client, to a server that answers as Kubeflow Pipelines does."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -23,6 +25,7 @@ class Server(ThreadingHTTPServer):
         self.address = f"http://127.0.0.1:{self.server_port}"
         self.requests: list[tuple[str, Any]] = []
         self.refusal: tuple[int, str, bytes] | None = None
+        self.schedules: list[dict[str, Any]] = []
         self.lost = False
 
     @property
@@ -38,6 +41,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.server.lost:
             self._answer(404, "text/html", b"<html>\n<body>Nothing here</body>")
+        elif "/recurringruns?" in self.path:
+            wanted = json.loads(parse_qs(urlsplit(self.path).query)["filter"][0])["predicates"][0]
+            assert (wanted["operation"], wanted["key"]) == ("EQUALS", "display_name")
+            found = [one for one in self.server.schedules if one["display_name"] == wanted["stringValue"]]
+            self._answer(200, "application/json", json.dumps({"recurringRuns": found}).encode())
         else:
             self._answer(200, "application/json", b"{}")  # no experiments yet
 
@@ -48,8 +56,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(*self.server.refusal)
         elif self.path == "/apis/v2beta1/experiments":
             self._answer(200, "application/json", json.dumps({"experiment_id": "7", **body}).encode())
+        elif self.path == "/apis/v2beta1/recurringruns":
+            schedule = {"recurring_run_id": f"schedule-{len(self.server.requests)}", **body}
+            self.server.schedules.append(schedule)
+            self._answer(200, "application/json", json.dumps(schedule).encode())
         else:
             self._answer(200, "application/json", b'{"run_id": "run-42"}')
+
+    def do_DELETE(self) -> None:
+        gone = self.path.rpartition("/")[2]
+        self.server.schedules = [one for one in self.server.schedules if one["recurring_run_id"] != gone]
+        self._answer(200, "application/json", b"{}")
 
     def _answer(self, status: int, kind: str, body: bytes) -> None:
         self.send_response(status)
@@ -65,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[Server]:
     with Server() as running:
-        thread = threading.Thread(target=running.serve_forever)
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})  # it ends as soon
         thread.start()
         yield running
         running.shutdown()
@@ -81,7 +98,55 @@ def test_a_run_is_started_with_the_file_s_own_settings(server: Server, capfd: py
     assert server.run["experiment_id"] == "7"
     assert server.run["runtime_config"] == {"parameters": {}}
     assert server.run["pipeline_spec"]["pipeline_spec"]["pipelineInfo"]["name"] == "image-classification"
-    assert capfd.readouterr().out.splitlines()[-1] == "started run-42"
+    assert capfd.readouterr().out.splitlines() == [f"{server.address}/#/runs/details/run-42", "started run-42"]
+
+
+def test_a_run_s_name_and_description_say_what_it_is(server: Server) -> None:
+    assert _submit(server) == _submit(server, "--set=trainer.epochs=3") == 0
+    first, second = (body for path, body in server.requests if path == "POST /apis/v2beta1/runs")
+    assert re.fullmatch(r"image-classification VGG16 /mnt/pictures 2[-0-9]{9} [0-9:]{8}", first["display_name"])
+    words = re.compile("data /mnt/pictures; settings ([0-9a-f]{12}); image registry/classifier:1")
+    hashes = [found.group(1) for one in (first, second) if (found := words.fullmatch(one["description"]))]
+    assert len(set(hashes)) == 2
+
+
+def test_a_name_and_a_description_fit_into_kfp_s_database(server: Server) -> None:
+    assert _submit(server, f"--set=data=/{'long/' * 100}pictures") == 0
+    assert len(server.run["display_name"]) < 255
+    assert "ng/long/pictures" in server.run["display_name"]
+    assert len(server.run["description"]) <= 255
+
+
+def test_a_schedule_takes_the_place_of_the_one_before(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
+    assert _submit(server, "--cron", "0 3 * * *", "--set=trainer.epochs=3") == 0
+    name = "image-classification VGG16 /mnt/pictures"
+    assert capfd.readouterr().out.splitlines() == [
+        f"{name}: '0 0 3 * * *' (second, minute, hour, ...) in the time zone of the cluster's controller",
+        "scheduled schedule-2",
+    ]
+    (one,) = server.schedules
+    assert one["display_name"] == name
+    assert one["description"].startswith("data /mnt/pictures; settings ")
+    assert one["trigger"] == {"cron_schedule": {"cron": "0 0 3 * * *"}}
+    assert one["runtime_config"] == {"parameters": {"trainer_epochs": 3}}
+    assert one["pipeline_spec"]["pipeline_spec"]["pipelineInfo"]["name"] == "image-classification"
+    # One run at a time; what was due while the cluster was down is not made up for.
+    assert (one["mode"], one["max_concurrency"], one["no_catchup"]) == ("ENABLE", 1, True)
+
+    assert _submit(server, "--cron", "0 30 4 * * MON", "--set=data=/mnt/other") == 0
+    assert _submit(server, "--cron", "0 30 4 * * MON") == 0
+    assert "replaced schedule-2\n" in capfd.readouterr().out
+    assert [one["trigger"]["cron_schedule"]["cron"] for one in server.schedules] == ["0 30 4 * * MON"] * 2
+    assert not any(path == "POST /apis/v2beta1/runs" for path, _ in server.requests)
+
+
+@pytest.mark.parametrize("cron", ["", "daily", "0 3 * *", "0 0 3 * * * 2027"])
+def test_a_schedule_of_too_few_or_too_many_fields_is_told(
+    server: Server, cron: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert _submit(server, "--cron", cron) == 2
+    assert capfd.readouterr().err.startswith(f"error: --cron: got {cron!r}, expected five fields (minute, hour, ")
+    assert server.requests == []
 
 
 @pytest.mark.parametrize(
@@ -203,23 +268,26 @@ def test_a_refusal_is_shown_in_the_server_s_words(
 ) -> None:
     server.refusal = refusal
     assert _submit(server) == 2
-    assert capfd.readouterr().err == f"error: --host: '{server.address}' refused the run: {told}\n"
+    assert capfd.readouterr().err == f"error: --host: '{server.address}' refused to start the run: {told}\n"
 
 
 def test_an_address_with_nothing_behind_it_is_told_at_once(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
     server.lost = True
     assert _submit(server) == 2
     assert capfd.readouterr().err == (
-        f"error: --host: '{server.address}' refused the run: 404 Not Found; "
+        f"error: --host: '{server.address}' refused to start the run: 404 Not Found; "
         f"expected the address of Kubeflow Pipelines\n"
     )
 
 
-@pytest.mark.parametrize("command", ["compile", "submit"])
+@pytest.mark.parametrize("command", ["compile", "submit", "status"])
 def test_help_of_each_subcommand_lists_the_exit_codes(command: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([command, "--help"])
-    assert "Exit codes: 0 done; 2 bad input or configuration" in " ".join(capfd.readouterr().out.split())
+    assert (
+        "; 2 bad input or configuration, or refused by the server; 1 the run failed or was cancelled, or"
+        in " ".join(capfd.readouterr().out.split())
+    )
 
 
 @pytest.mark.parametrize(("before", "setting"), [("/mnt/unlabelled", "infer=null"), ("null", "infer=/mnt/new")])
