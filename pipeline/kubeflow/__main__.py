@@ -129,7 +129,7 @@ def _submit(options: argparse.Namespace) -> int:
     pipeline = pipeline_file.read(options.file)
     defaults = parameters.to_settings(pipeline.defaults)
     config = configuration.of_values(defaults, options.set, elsewhere=True)
-    checked.check_pictures(config)
+    checked.check_settings(config)
     values = parameters.changes(defaults, config)
     connect = _connector(options)
 

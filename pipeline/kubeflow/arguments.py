@@ -12,6 +12,7 @@ from common.errors import UserError
 from pipeline import run_folders
 from pipeline.config import Config
 from pipeline.engine import connection
+from pipeline.kubeflow import parameters
 from pipeline.kubeflow.deployment import SHARED_MEMORY, TEMPORARY, Deployment, Placement, Toleration
 from pipeline.steps import GPU_STEPS, STEPS
 
@@ -26,6 +27,8 @@ _MEMORY = re.compile(r"[0-9]+([EPTGMK]i?)?")
 _BUCKET = re.compile(r"gs://[a-z0-9][-a-z0-9_.]+(/\S*)?")
 _VERSION = re.compile(r"[0-9]+(\.[0-9a-z]+)+")
 _IMAGE = re.compile(r"\S+")
+# Kubernetes takes the first two in a container's arguments for its own, and Argo the third.
+_NOT_VERBATIM = re.compile(r"\$[$(]|\{\{")
 
 Value = TypeVar("Value")
 
@@ -51,9 +54,11 @@ def deployment(options: argparse.Namespace, config: Config) -> Deployment:
     root = _storage("--pipeline-root", options.pipeline_root, volumes)
     _check_metadata(options.metadata, volumes, secrets)
     serving = _storage("--serving", options.serving or f"{root}/serving", volumes)
-    check_pictures(config)
+    check_settings(config)
     folders.check_no_pattern("--pipeline-root", root)
+    _check_verbatim("--metadata", options.metadata)
     for option, written in (("--pipeline-root", root), ("--serving", serving)):
+        _check_verbatim(option, written)
         run_folders.check_apart(option, written, run_folders.of_pictures(config))
     placement = Placement(
         gpus=dict.fromkeys(GPU_STEPS, 1) | _by_step("--gpu-step", options.gpu_step, _gpus, default="1"),
@@ -79,15 +84,26 @@ def deployment(options: argparse.Namespace, config: Config) -> Deployment:
     )
 
 
-def check_pictures(config: Config) -> None:
-    """Makes sure that the folders of pictures can be ones of a container.
+def check_settings(config: Config) -> None:
+    """Makes sure that the settings reach the steps as they are, and that pictures lie where a container can have them.
 
     Raises:
-      UserError: the path of one is relative.
+      UserError: a text would be changed on its way, or the path of a folder is relative.
     """
+    for one in parameters.of_config(config):
+        if isinstance(one.default, str):
+            _check_verbatim(one.key, one.default)
     for setting, folder in run_folders.of_pictures(config).items():
         if not folder.startswith("/"):
             raise UserError(f"{setting}: got {folder!r}, expected an absolute path in the container")
+
+
+def _check_verbatim(name: str, text: str) -> None:
+    if found := _NOT_VERBATIM.search(text):
+        raise UserError(
+            f"{name}: got {text!r}, in which a cluster would replace what begins with {found[0]!r}; "
+            f"expected a text without any of $$ $( {{{{"
+        )
 
 
 def output_file(path: str) -> Path:
