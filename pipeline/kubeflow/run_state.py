@@ -22,7 +22,8 @@ _FAILED = ("Failed", "Error")
 _UNDER_WAY = ("Running", "Pending")
 # What Argo says of a step that has used up its attempts; the attempt itself says why.
 _NO_MORE = "No more retries left"
-_MAIN = "main: "  # the container of the step
+# What a container ended with, after its name, and what it left as its last words, which may be the end of its log.
+_ENDED = re.compile(r"(?:main: )?(.*?\(exit code [0-9]+\))(?:: (.*))?", re.DOTALL)
 _LONGEST = 400
 
 
@@ -108,7 +109,7 @@ def argo_nodes(workflow: Mapping[str, Any]) -> list[Node]:
             bool(_ATTEMPT.search(one["name"])),
             one.get("type") == "Pod",
             one.get("phase", "Pending"),
-            _one_line(one.get("message", "")),
+            _message(one.get("message", "")),
             _time(one.get("startedAt")),
             _time(one.get("finishedAt")),
         )
@@ -219,7 +220,7 @@ def _step(
     if not attempts:
         return Step(name, State.BEGUN, began)
     last = attempts[-1]
-    earlier = f"attempt {len(failed)} failed: {failed[-1].message.removeprefix(_MAIN)}" if failed else ""
+    earlier = f"attempt {len(failed)} failed: {failed[-1].message}" if failed else ""
     if last.phase == "Running":
         return Step(name, State.RUNNING, last.started, None, earlier)
     if last.phase == "Pending":
@@ -231,7 +232,7 @@ def _failure(name: str, unit: Node, own: Sequence[Node], failed: Sequence[Node],
     last = failed[-1] if failed else unit
     limits = [node.message for node in own if not node.is_pod and node.phase in _FAILED and node is not unit]
     limit = next((text for text in limits if text and text != _NO_MORE), "")
-    said = [f"attempt {len(failed)}" if len(failed) > 1 else "", last.message.removeprefix(_MAIN), limit]
+    said = [f"attempt {len(failed)}" if len(failed) > 1 else "", last.message, limit]
     if unit.path[-1].endswith("-driver") and name != DRIVER:
         said.insert(0, DRIVER)
     return Step(name, State.FAILED, began, unit.finished, ": ".join(text for text in said if text), last.id)
@@ -247,6 +248,11 @@ def _time(given: Any) -> datetime | None:
     if isinstance(given, str):
         given = datetime.fromisoformat(given.replace("Z", "+00:00"))
     return given if given and given.year > 1970 else None
+
+
+def _message(text: str) -> str:
+    ended = _ENDED.fullmatch(text)
+    return _one_line(": ".join(filter(None, (ended[1], fault(ended[2] or ""))))) if ended else _one_line(text)
 
 
 def _one_line(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 import kfp
@@ -12,7 +12,6 @@ from pipeline.kubeflow import backend, run_state
 from pipeline.kubeflow.cluster import Cluster, UnreadableError
 from pipeline.kubeflow.deployment import NAME
 from pipeline.kubeflow.run_state import State, Step
-from pipeline.screen import duration
 
 SUCCEEDED = "SUCCEEDED"
 _ENDED = (SUCCEEDED, "FAILED", "SKIPPED", "CANCELED")
@@ -210,8 +209,8 @@ def news(look: Look) -> Iterator[tuple[object, str]]:
 def step_line(step: Step) -> str:
     """A step's name, what it is at, for how long, and why."""
     until = step.until or datetime.now(timezone.utc)
-    seconds = duration(max(0.0, (until - step.since).total_seconds())) if step.since else ""
-    return f"{step.name:<20} {step.state.value:<8} {seconds:>9}  {step.reason}".rstrip()
+    lasted = timedelta(seconds=round((until - step.since).total_seconds())) if step.since else ""
+    return f"{step.name:<20} {step.state.value:<8} {lasted!s:>8}  {step.reason}".rstrip()
 
 
 def remarks(look: Look) -> list[str]:

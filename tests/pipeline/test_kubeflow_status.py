@@ -176,7 +176,9 @@ def _status(server: Server, *arguments: str) -> int:
 
 def _lines(capfd: pytest.CaptureFixture[str]) -> dict[str, str]:
     """What was printed, by the first word of the line, with single spaces and without durations."""
-    timeless = re.sub(r" ([0-9]+m )?[0-9.]+s(?=  |$)", "", capfd.readouterr().out, flags=re.MULTILINE)
+    timeless = re.sub(
+        r" ([0-9]+ days?, )?[0-9]+:[0-9]{2}:[0-9]{2}(?=  |$)", "", capfd.readouterr().out, flags=re.MULTILINE
+    )
     lines = [line.split() for line in timeless.splitlines()]
     return {line[0]: " ".join(line[1:]) for line in lines}
 
@@ -229,6 +231,7 @@ def test_what_a_step_waits_for_is_told(
             "failed Error (exit code 1): error: Trainer asked for 1 GPU and TensorFlow sees 0",
         ),
         ("main: Error (exit code 1): error: no room", None, "failed Error (exit code 1): error: no room"),
+        ("Error (exit code 2): Epoch 2\nerror: no room\nF1126 x\n", None, "failed Error (exit code 2): error: no room"),
         ("OOMKilled (exit code 137)", "Epoch 2\n\n", "failed OOMKilled (exit code 137): Epoch 2"),
         ("pod deleted", (404, '{"message": "pods \\"p\\" not found"}'), "failed pod deleted"),
     ],
