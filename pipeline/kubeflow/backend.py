@@ -11,10 +11,10 @@ import kfp
 import kfp_server_api
 from urllib3.exceptions import HTTPError
 
-from common.errors import UserError
+from common.errors import TransientError, UserError
 
 EXPECTED = "expected its address, and --token-file where people sign in"
-_NOT_FOUND = 404
+_UNAUTHORIZED, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 401, 404, 429, 500
 
 
 def connect(host: str, namespace: str | None, token: str | None) -> kfp.Client:
@@ -49,20 +49,28 @@ def one_line(host: str, action: str) -> Iterator[None]:
       action: what is asked of it, such as "start the run".
 
     Raises:
-      UserError: it cannot be reached, refuses, or is no Kubeflow Pipelines.
+      UserError: it refuses, or is no Kubeflow Pipelines.
+      TransientError: it cannot be reached, is in trouble, or takes the token no more.
     """
     try:
         yield
     except kfp_server_api.ApiException as error:
         told = _message(error)
         wanted = "; expected the address of Kubeflow Pipelines" if error.status == _NOT_FOUND and not told else ""
-        raise UserError(
+        passes = error.status in (_UNAUTHORIZED, _TOO_MANY) or error.status >= _SERVER_ERROR
+        raise (TransientError if passes else UserError)(
             f"--host: {host!r} refused to {action}: {error.status} {told or error.reason}{wanted}"
         ) from error
-    except (HTTPError, ValueError) as error:
-        # The innermost reason; in older releases of urllib3 it begins with the address of an object.
-        reason = re.sub("^<[^>]*>: ", "", str(getattr(error, "reason", error)))
-        raise UserError(f"--host: {host!r} did not {action}: {reason}") from error
+    except HTTPError as error:
+        raise TransientError(f"--host: {host!r} did not {action}: {reason(error)}") from error
+    except ValueError as error:
+        raise UserError(f"--host: {host!r} did not {action}: {reason(error)}") from error
+
+
+def reason(error: Exception) -> str:
+    """The innermost reason of a failed request, on one line."""
+    text = str(getattr(error, "reason", error))
+    return " ".join(re.sub("^<[^>]*>: ", "", text).split())  # urllib3 may begin with the address of an object
 
 
 class _Client(kfp.Client):

@@ -1,13 +1,14 @@
 """What the cluster itself knows of a run, where it lets the user look: Argo's workflow, its pods' warnings and logs."""
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
 import yaml
 from kubernetes import client, config
 from urllib3.exceptions import HTTPError
+
+from pipeline.kubeflow import backend
 
 _LINES = 100
 _SECONDS = 10
@@ -33,7 +34,7 @@ class Cluster:
             try:
                 config.load_incluster_config(client_configuration=settings)
             except config.ConfigException:
-                raise UnreadableError(f"no kubeconfig ({_one_line(error)}), and not in a cluster") from error
+                raise UnreadableError(f"no kubeconfig ({backend.reason(error)}), and not in a cluster") from error
         settings.retries = 1
         self.namespace = namespace
         api = client.ApiClient(settings)
@@ -113,15 +114,11 @@ def _asked(what: str, call: Callable[[], Any]) -> Any:
     except client.ApiException as error:
         raise UnreadableError(f"{what}: {error.status} {_message(error)}") from error
     except (HTTPError, ValueError, OSError) as error:
-        raise UnreadableError(f"{what}: {_one_line(getattr(error, 'reason', error))}") from error
+        raise UnreadableError(f"{what}: {backend.reason(error)}") from error
 
 
 def _message(error: client.ApiException) -> str:
     try:
-        return _one_line(json.loads(error.body)["message"])
+        return " ".join(json.loads(error.body)["message"].split())
     except (ValueError, TypeError, KeyError):
         return str(error.reason)
-
-
-def _one_line(error: object) -> str:
-    return " ".join(re.sub("^<[^>]*>: ", "", str(error)).split())

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import kfp
 
-from common.errors import UserError
+from common.errors import TransientError, UserError
 from pipeline.kubeflow import backend, run_state
 from pipeline.kubeflow.cluster import Cluster, UnreadableError
 from pipeline.kubeflow.deployment import NAME
@@ -119,13 +119,13 @@ class Watch:
         """Looks again and again until the run has ended.
 
         Raises:
-          UserError: the server has not answered for ten minutes.
+          UserError: the server refuses, or has not answered for ten minutes.
         """
         answered = time.monotonic()
         while True:
             try:
                 look = self.look(run_id)
-            except UserError:
+            except TransientError:
                 if time.monotonic() - answered > _PATIENCE:
                     raise
                 self._client = None

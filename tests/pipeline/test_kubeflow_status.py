@@ -320,7 +320,9 @@ def test_a_cluster_that_does_not_answer_is_told(
     config = (tmp_path / "config").read_text()
     (tmp_path / "config").write_text(config.replace(server.address, "http://127.0.0.1:9"))
     assert _status(server) == 0
-    assert "(workflows: Failed to establish a new connection: [Errno 111] Connection refused)" in capfd.readouterr().out
+    (note,) = (line for line in capfd.readouterr().out.splitlines() if "the cluster was not read" in line)
+    assert "(workflows: " in note
+    assert note.endswith("Failed to establish a new connection: [Errno 111] Connection refused)")
 
 
 def test_a_workflow_that_argo_has_packed_is_read(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
@@ -432,6 +434,11 @@ def test_submit_waits_for_the_result(
     assert sum(line.startswith("Trainer waiting") for line in lines) == 1
     assert sum(line.startswith("Trainer done") for line in lines) == 1
     assert lines[-1] == f"image-classification VGG16 /mnt/pictures: {end.lower()}"
+
+
+def test_a_refusal_ends_the_wait(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(_submitted(server, (404, '{"message": "Run 7 not found"}'))) == 2
+    assert "refused to tell of the run: 404 Run 7 not found" in capfd.readouterr().err
 
 
 def test_ctrl_c_leaves_the_run_alone_and_says_how_to_look_again(server: Server, tmp_path: Path) -> None:
