@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _PROGRESS_SECONDS = 30
 _LOCK = ".lock"
+# Kubernetes shows what it holds as the reason why the container ended, and Argo as that of the step.
+_LAST_WORDS = Path("/dev/termination-log")
 # Where Keras and this project keep them.
 _WEIGHTS = ("~/.keras/models", "~/.cache/image-classification-pipeline")
 
@@ -74,6 +76,17 @@ def _log_to_pod() -> None:
             print(f"{done} of {total} {unit}", flush=True)
 
     progress.listen(show)
+
+
+def _run_step(options: argparse.Namespace) -> int:
+    try:
+        return _start(options)
+    except (UserError, faults.FaultError) as error:
+        # Only containers of Kubernetes have the file.
+        with contextlib.suppress(OSError), open(_LAST_WORDS, "r+", errors="backslashreplace") as file:
+            file.truncate()
+            file.write(f"error: {error}")
+        raise
 
 
 def _start(options: argparse.Namespace) -> int:
@@ -282,7 +295,7 @@ COMMAND = Command(
     name="python -m pipeline.run_node",
     doc=__doc__,
     add_arguments=_add_arguments,
-    run=_start,
+    run=_run_step,
     codes={DONE: "done, also where the gate refused the model", BAD_INPUT: "bad input or configuration"},
     interrupted="interrupted: a retry goes on where this attempt stopped",
     more_help="`python -m pipeline.kubeflow compile` writes these arguments.",

@@ -85,6 +85,16 @@ def test_a_store_that_cannot_be_reached_is_one_line(capfd: pytest.CaptureFixture
     )
 
 
+def test_a_step_s_fault_is_left_where_kubernetes_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = tmp_path / "termination-log"
+    monkeypatch.setattr(run_node, "_LAST_WORDS", words)
+    assert run_node.main(_arguments(run_id="")) == 2
+    assert not words.exists()  # in no container of Kubernetes
+    words.write_text("of an earlier step")
+    assert run_node.main(_arguments(run_id="")) == 2
+    assert words.read_text().startswith("error: --run-id: got '': ")
+
+
 def test_gpus_that_were_asked_for_and_are_not_there_stop_the_step(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
