@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -166,15 +167,17 @@ def _wait(options: argparse.Namespace, run_id: str, connect: "Connect") -> int:
     """Shows each step's line when there is something new in it, until the run has ended."""
     from pipeline.kubeflow import status
 
-    shown: set[object] = set()
+    shown: dict[str, object] = {}
     try:
         for look in status.Watch(options.host, options.namespace, connect).follow(run_id):
-            for key, line in status.news(look):
-                if key not in shown:
-                    shown.add(key)
+            for subject, told, line in status.news(look):
+                if shown.get(subject) != told:
+                    shown[subject] = told
                     print(line, flush=True)
     except KeyboardInterrupt:
-        again = f"python -m pipeline.kubeflow status {run_id} --host {options.host}"
+        given = {"--host": options.host, "--namespace": options.namespace, "--token-file": options.token_file}
+        server = [part for option, value in given.items() if value for part in (option, value)]
+        again = shlex.join(["python", "-m", "pipeline.kubeflow", "status", run_id, *server])
         screen.error_line(f"interrupted; the run goes on, and `{again}` shows it")
         return INTERRUPTED
     return FAILED if look.has_failed else DONE

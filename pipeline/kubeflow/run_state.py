@@ -155,7 +155,12 @@ def steps(names: Mapping[str, str], nodes: Sequence[Node]) -> list[Step]:
 
 
 def retry_policy(workflow: Mapping[str, Any]) -> str:
-    """Which failures are tried again: the template's policy, else that of the cluster's defaults, else Argo's own."""
+    """Which failures are tried again: the template's policy, else that of the cluster's defaults, else Argo's own.
+
+    Empty as long as Argo has not begun: it adds the cluster's defaults to the workflow then.
+    """
+    if not workflow.get("status", {}).get("phase"):
+        return ""
     spec = workflow.get("spec", {})
     strategies = [one.get("retryStrategy") for one in [*spec.get("templates", []), spec.get("templateDefaults", {})]]
     return next((str(one["retryPolicy"]) for one in strategies if one and one.get("retryPolicy")), "OnFailure")

@@ -194,16 +194,15 @@ def lines(look: Look) -> list[str]:
     ]
 
 
-def news(look: Look) -> Iterator[tuple[object, str]]:
-    """The lines that tell of a run while it is waited for, each with what it tells: what is the same is no news."""
+def news(look: Look) -> Iterator[tuple[str, object, str]]:
+    """The lines that tell of a run while it is waited for: of what, what it is at, and the line that says so."""
     for step in look.steps:
         if step.state is not State.TO_COME:
-            yield (step.name, step.state, step.reason), step_line(step)
+            yield step.name, (step.state, step.reason), step_line(step)
     for line in remarks(look):
-        yield line, line
+        yield line, line, line
     if look.has_ended:
-        line = f"{look.name}: {look.state.lower()}" + (f": {look.error}" if look.error else "")
-        yield line, line
+        yield look.name, look.state, f"{look.name}: {look.state.lower()}" + (f": {look.error}" if look.error else "")
 
 
 def step_line(step: Step) -> str:

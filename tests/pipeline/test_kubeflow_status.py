@@ -77,7 +77,7 @@ def _workflow(*nodes: dict[str, Any], spec: dict[str, Any] | None = None, **told
     return {
         "metadata": {"name": "image-classification-x7k2p", "creationTimestamp": "2026-11-26T01:06:50Z"},
         "spec": spec or {"templates": [{"name": "retry-system-container-impl", "retryStrategy": {"limit": 2}}]},
-        "status": {"nodes": {one["id"]: one for one in [*done, *nodes]}, **told},
+        "status": {"phase": "Running", "nodes": {one["id"]: one for one in [*done, *nodes]}, **told},
     }
 
 
@@ -356,9 +356,13 @@ def test_the_cluster_s_retry_policy_is_told(
 
 
 def test_a_fault_of_the_run_as_a_whole_is_told(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
-    server.workflow(message="Workflow processing has been postponed because too many workflows are already running")
+    server.workflow(
+        phase="", message="Workflow processing has been postponed because too many workflows are already running"
+    )
     assert _status(server) == 0
-    assert "Workflow processing has been postponed because" in capfd.readouterr().out
+    out = capfd.readouterr().out
+    assert "Workflow processing has been postponed because" in out
+    assert "retries: " not in out  # Argo has not yet added the cluster's defaults
     server.answers[f"{_KFP}/runs/{_RUN}"] = server.run_of(
         "FAILED", state_history=[{"state": "FAILED", "error": {"code": 3, "message": "invalid spec"}}]
     )
@@ -419,20 +423,23 @@ def _submitted(server: Server, *looks: Any) -> list[str]:
     return ["submit", str(COMPILED), "--host", server.address, "--wait"]
 
 
+_PHASES = ("Pending", "Running", "Succeeded")
+
+
 @pytest.mark.parametrize(("end", "code"), [("SUCCEEDED", 0), ("CANCELED", 1)])
 def test_submit_waits_for_the_result(
     server: Server, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, end: str, code: int
 ) -> None:
     monkeypatch.setattr(status, "_PAUSE", 0.01)
-    busy = [{"items": [_workflow(*_step("trainer", phase, text))]} for phase, text in (("Pending", "a: b"),) * 2]
-    server.answers[f"{_ARGO}/workflows"] = [*busy, {"items": [_workflow(*_step("trainer", "Succeeded"))]}]
+    waiting, running, done = ({"items": [_workflow(*_step("trainer", phase))]} for phase in _PHASES)
+    server.answers[f"{_ARGO}/workflows"] = [waiting, waiting, running, waiting, done]
     away = (503, "upstream connect error")  # while it is updated
-    looks = [server.run_of("RUNNING"), server.run_of("RUNNING"), away, server.run_of(end)]
-    assert main(_submitted(server, *looks)) == code
+    looks = [server.run_of("RUNNING")] * 4
+    assert main(_submitted(server, *looks, away, server.run_of(end))) == code
     lines = [" ".join(line.split()) for line in capfd.readouterr().out.splitlines()]
     assert lines[1] == f"started {_RUN}"
-    assert sum(line.startswith("Trainer waiting") for line in lines) == 1
-    assert sum(line.startswith("Trainer done") for line in lines) == 1
+    states = [line.split()[1] for line in lines if line.startswith("Trainer ")]
+    assert states == ["waiting", "running", "waiting", "done"]
     assert lines[-1] == f"image-classification VGG16 /mnt/pictures: {end.lower()}"
 
 
