@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from common.examples import IMAGE
+from modeling import warm_up
 from modeling.model_assets import ModelAssets
 from modeling.picture_graph import ERROR, PICTURE
 
@@ -24,7 +25,8 @@ def export(classifier: keras.Model, transform_graph: str, assets: ModelAssets, d
     picture with an error leaves the others as they are: its probabilities and its score are 0, its label is empty.
       serving_default: `image_bytes`, string [batch]: encoded JPEG or PNG pictures.
       serve_examples: `examples`, string [batch]: serialized tf.Examples with the feature `image`.
-    `assets.extra/labels.txt` lists the classes in the order of the probabilities; beside it is the rest of the assets.
+    `assets.extra/labels.txt` lists the classes in the order of the probabilities; beside it are the rest of the assets
+    and a request with which TensorFlow Serving warms up.
 
     Args:
       classifier: pictures, float32 [batch, size, size, 3], RGB, 0 to 255 -> probabilities.
@@ -40,6 +42,7 @@ def export(classifier: keras.Model, transform_graph: str, assets: ModelAssets, d
     }
     tf.saved_model.save(module, directory, signatures=signatures)
     assets.write(directory)
+    warm_up.write(directory)
 
 
 def export_again(folder: str, directory: str) -> None:
@@ -55,6 +58,7 @@ def export_again(folder: str, directory: str) -> None:
     loaded = tf.saved_model.load(folder)
     tf.saved_model.save(loaded, directory, signatures=loaded.signatures)
     ModelAssets.read(folder).write(directory)
+    warm_up.write(directory)
 
 
 class _Servable(tf.Module):

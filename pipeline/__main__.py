@@ -22,6 +22,7 @@ COMMANDS = {
     "doctor": "doctor",
     "export-again": "export_again",
     "kubeflow": "kubeflow.__main__",
+    "deploy": "deploy",
     "node": "run_node",
 }
 

@@ -21,9 +21,13 @@ import numpy as np
 import pytest
 import steps
 import tensorflow as tf
+from google.protobuf import text_format
 from pictures import encode
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.config import model_server_config_pb2
+
+from pipeline import serving_manifests
 
 if TYPE_CHECKING:
     from tfx.types.standard_artifacts import Model
@@ -102,7 +106,7 @@ def test_the_container_serves_what_the_requests_ask_for() -> None:
     ports = {option.partition(":")[0] for option in options if ":" in option}
     (name,) = [option.removeprefix("MODEL_NAME=") for option in options if option.startswith("MODEL_NAME=")]
     (mount,) = [dict(re.findall("([a-z]+)=([^,]+)", option)) for option in options if option.startswith("type=")]
-    assert words[-1] == "tensorflow/serving"
+    assert words[-1] == serving_manifests.IMAGE
     assert mount == {"type": "bind", "source": "$PWD/output/serving", "target": f"/models/{name}"}
     assert f"http://localhost:8501/v1/models/{name}:predict" in _block("curl")
     assert f'request.model_spec.name = "{name}"' in _block("import grpc")
@@ -184,3 +188,29 @@ def test_the_grpc_client_gets_the_models_answer(
     assert (request.model_spec.name, request.model_spec.signature_name) == ("classifier", SIGNATURE)
     expected = served.signatures[SIGNATURE](image_bytes=tf.constant([picture.read_bytes()]))
     assert done.stdout == f"{expected['label'].numpy()} {expected['score'].numpy()}\n"
+
+
+def test_the_server_warms_up_with_a_request_that_the_model_answers(
+    model: "Model", signature: meta_graph_pb2.SignatureDef
+) -> None:
+    file = Path(model.uri, "Format-Serving", "assets.extra", "tf_serving_warmup_requests")
+    (record,) = tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
+    log = prediction_log_pb2.PredictionLog.FromString(record)
+    assert log.SerializeToString(deterministic=True) == record
+    assert log.WhichOneof("log_type") == "predict_log"
+    request = log.predict_log.request
+    assert request.model_spec.signature_name == SIGNATURE
+    answer = _ask(steps.serving(model), signature, request.inputs)
+    assert answer["error"].numpy().tolist() == [b""]
+
+
+@pytest.mark.parametrize(("version", "policy"), [(None, "latest"), (7, "specific")])
+def test_the_server_reads_the_configuration_that_is_deployed(version: int | None, policy: str) -> None:
+    storage = serving_manifests.Storage("pvc", "classifier", "pipeline/serving")
+    server = serving_manifests.Server("cats", storage, version, 2, "4Gi", None)
+    text = serving_manifests.tf_serving(server)[0]["data"]["models.config"]
+    read = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
+    (config,) = read.model_config_list.config
+    assert (config.name, config.base_path, config.model_platform) == ("cats", "/models/cats", "tensorflow")
+    assert config.model_version_policy.WhichOneof("policy_choice") == policy
+    assert list(config.model_version_policy.specific.versions) == ([] if version is None else [version])

@@ -134,6 +134,7 @@ _QUICK = {
     "view": (["--output", "/no/such"], 2),
     "export-again": (["/no/such"], 2),
     "kubeflow": (["submit", "/no/such", "--host=x"], 2),
+    "deploy": (["kserve", "--storage=/no/such"], 2),
     "backbones": ([], 0),
     "doctor": (["--help"], 0),
     "node": (["--help"], 0),

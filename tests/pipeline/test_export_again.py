@@ -45,6 +45,7 @@ def test_what_the_doctor_finds_is_mended_by_the_command_that_it_names(
 
     old_assets, new_assets = ModelAssets.read(str(serving / "1")), ModelAssets.read(str(serving / new))
     assert new_assets == old_assets == (["apple", "berry", "cherry"], 10_000_000)
+    assert Path(serving, new, "assets.extra", "tf_serving_warmup_requests").exists()
 
     assert export_again.main([str(serving)]) == command.DONE
     assert "there is nothing to do" in capfd.readouterr().out
