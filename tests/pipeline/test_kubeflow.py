@@ -348,7 +348,8 @@ def test_the_sdk_is_asked_for_in_one_line_where_it_is_not_installed(
 
     monkeypatch.setattr(importlib.metadata, "version", version)
     minimal = [f"{key}={text}" for key, text in {**_MINIMAL, "--output": tmp_path / "pipeline.yaml"}.items()]
-    for arguments in (["compile", *minimal], ["submit", str(compiled), "--host=http://127.0.0.1:9"]):
+    server = "--host=http://127.0.0.1:9"
+    for arguments in (["compile", *minimal], ["submit", str(compiled), server], ["status", server]):
         assert main(arguments) == 2
         assert capfd.readouterr().err == (
             "error: the package kfp is not installed; pip install 'image-classification-pipeline[kubeflow]' adds it\n"
