@@ -36,7 +36,7 @@ class Cluster:
             except config.ConfigException:
                 raise UnreadableError(f"no kubeconfig ({backend.reason(error)}), and not in a cluster") from error
         settings.retries = 1
-        self.namespace = namespace
+        self._namespace = namespace
         api = client.ApiClient(settings)
         self._core, self._custom = client.CoreV1Api(api), client.CustomObjectsApi(api)
 
@@ -51,7 +51,7 @@ class Cluster:
             lambda: self._custom.list_namespaced_custom_object(
                 "argoproj.io",
                 "v1alpha1",
-                self.namespace,
+                self._namespace,
                 "workflows",
                 label_selector=f"pipeline/runid={run_id}",
                 _request_timeout=_SECONDS,
@@ -91,7 +91,7 @@ class Cluster:
             "pods/log",
             lambda: self._core.read_namespaced_pod_log(
                 pod,
-                self.namespace,
+                self._namespace,
                 container="main",
                 tail_lines=_LINES,
                 _preload_content=False,
@@ -103,7 +103,7 @@ class Cluster:
     def _json(self, what: str, call: Callable[..., Any], **selector: str) -> Any:
         """An answer as it is: the client's own classes refuse what newer clusters leave out."""
         answer = _asked(
-            what, lambda: call(self.namespace, _preload_content=False, _request_timeout=_SECONDS, **selector)
+            what, lambda: call(self._namespace, _preload_content=False, _request_timeout=_SECONDS, **selector)
         )
         return json.loads(answer.data)
 

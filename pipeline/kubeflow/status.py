@@ -63,7 +63,7 @@ class Watch:
     """Looks at runs on a server, and in the cluster where it lets the user."""
 
     def __init__(self, host: str, namespace: str | None, connect: Callable[[], kfp.Client]) -> None:
-        """Finds the cluster; asks nothing of the server yet.
+        """Asks nothing yet.
 
         Args:
           host: the server's address.
@@ -73,7 +73,7 @@ class Watch:
         self._host, self._connect, self._namespace = host, connect, namespace
         self._client: kfp.Client | None = None
         self._specs: dict[str, Mapping[str, Any]] = {}
-        self._cluster, self._unread = _cluster(namespace or _NAMESPACE)
+        self._cluster: Cluster | None = None
 
     def newest(self) -> str:
         """The id of the newest run of this pipeline.
@@ -164,19 +164,14 @@ class Watch:
         return self._specs[version]
 
     def _workflow(self, run_id: str) -> tuple[dict[str, Any] | None, list[str]]:
-        unread = self._unread
-        if self._cluster:
-            try:
-                workflow = self._cluster.workflow(run_id)
-            except UnreadableError as error:
-                unread = str(error)
-            else:
-                if workflow:
-                    return workflow, []
-                unread = (
-                    f"no workflow of the run in the namespace {self._cluster.namespace}: it is gone, or in another "
-                    f"(--namespace)"
-                )
+        try:
+            namespace = self._namespace or self._server().get_user_namespace() or _NAMESPACE
+            self._cluster = self._cluster or Cluster(namespace)
+            if workflow := self._cluster.workflow(run_id):
+                return workflow, []
+            unread = f"no workflow of the run in the namespace {namespace}: it is gone, or in another (--namespace)"
+        except UnreadableError as error:
+            unread = str(error)
         return None, [f"only what Kubeflow Pipelines tells, and no reasons: the cluster was not read ({unread})"]
 
 
@@ -218,13 +213,6 @@ def remarks(look: Look) -> list[str]:
         return look.notes
     remedy = "" if look.policy == "Always" else "; deploy/workflow-defaults.yaml has a policy that covers both"
     return [f"retries: {look.policy}: {_POLICIES.get(look.policy, 'as Argo says')}{remedy}", *look.notes]
-
-
-def _cluster(namespace: str) -> tuple[Cluster | None, str]:
-    try:
-        return Cluster(namespace), ""
-    except UnreadableError as error:
-        return None, str(error)
 
 
 def _explained(steps: list[Step], cluster: Cluster, workflow: str) -> tuple[list[Step], list[str]]:

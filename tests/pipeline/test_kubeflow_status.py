@@ -314,6 +314,12 @@ def test_where_the_cluster_may_not_be_read_kfp_s_states_are_told(
     assert ["Transform", "failed"] in words
 
 
+def test_the_namespace_of_the_user_is_looked_into(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
+    server.answers["/apis/argoproj.io/v1alpha1/namespaces/ada/workflows"] = {"items": [_workflow()]}
+    assert _status(server, "--namespace", "ada") == 0
+    assert "retries: " in capfd.readouterr().out
+
+
 def test_a_cluster_that_does_not_answer_is_told(
     server: Server, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
