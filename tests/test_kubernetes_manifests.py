@@ -2,16 +2,23 @@
 
 import copy
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import kubernetes_rules
 import pytest
 import yaml
 from workplace import REPOSITORY
+
+from common.errors import UserError
+from pipeline import config as configuration
+from pipeline.engine import connection
+from pipeline.kubeflow import __main__ as kubeflow
+from pipeline.kubeflow import arguments
+from pipeline.kubeflow.deployment import Deployment
 
 DEPLOY = REPOSITORY / "deploy"
 KUSTOMIZATION = yaml.safe_load((DEPLOY / "kustomization.yaml").read_text())
@@ -24,9 +31,10 @@ def _resource(kind: str) -> dict[str, Any]:
     return found
 
 
-def _compile_command() -> str:
-    (found,) = re.findall(r"-m pipeline\.kubeflow compile(?:.*\\\n)+.*", (REPOSITORY / "README.md").read_text())
-    return str(found)
+def _deployment(*words: str) -> Deployment:
+    """What `compile` makes of its arguments."""
+    options = kubeflow.COMMAND._parser("compile").parse_args(["compile", *words])
+    return arguments.deployment(options, configuration.load(None, [], options.data, elsewhere=True))
 
 
 @pytest.mark.parametrize("document", [*RESOURCES, DEFAULTS], ids=lambda one: f"{one['kind']} {one['metadata']['name']}")
@@ -55,23 +63,32 @@ def test_pods_are_admitted_where_pod_security_is_restricted() -> None:
         assert kubernetes_rules.breaches(spec) != []
 
 
-def test_readme_compiles_for_what_is_deployed() -> None:
-    command = _compile_command()
-    metadata = urlsplit(re.findall(r"mysql://[^' ]+", command)[0])
-    service, database = _resource("Service"), _resource("StatefulSet")["spec"]["template"]["spec"]
-    container = database["containers"][0]
+def test_what_readme_compiles_runs_on_what_is_deployed() -> None:
+    (command,) = re.findall(r"-m pipeline\.kubeflow compile (.+)", (REPOSITORY / "README.md").read_text())
+    compiled = _deployment(*shlex.split(command))
+    container = _resource("StatefulSet")["spec"]["template"]["spec"]["containers"][0]
     environment = {one["name"]: one["value"] for one in container["env"]}
-    claim, mount = re.findall(r"--pvc (\S+):(\S+)", command)[0]
-    secret, folder = re.findall(r"--secret (\S+):(\S+)", command)[0]
+    metadata = connection.parse(compiled.metadata)
 
-    assert claim == _resource("PersistentVolumeClaim")["metadata"]["name"]
-    assert secret == KUSTOMIZATION["secretGenerator"][0]["name"]
+    assert compiled.placement.volumes == {"/mnt": _resource("PersistentVolumeClaim")["metadata"]["name"]}
+    assert compiled.pipeline_root == "/mnt/pipeline"
+    assert compiled.placement.secrets == {metadata.credentials: KUSTOMIZATION["secretGenerator"][0]["name"]}
     assert KUSTOMIZATION["generatorOptions"] == {"disableNameSuffixHash": True}
-    assert metadata.hostname == service["metadata"]["name"]
+    service = _resource("Service")
+    assert metadata.host == service["metadata"]["name"]
     assert metadata.port == service["spec"]["ports"][0]["port"] == container["ports"][0]["containerPort"]
-    assert metadata.path == f"/{environment['MARIADB_DATABASE']}"
-    assert metadata.query == f"credentials={folder}"
-    assert all(path.startswith(f"{mount}/") for path in re.findall(r"--(?:data|pipeline-root) (\S+)", command))
+    assert metadata.database == environment["MARIADB_DATABASE"]
+
+
+def test_of_what_is_deployed_only_what_a_pipeline_uses_is_mounted() -> None:
+    elsewhere = _deployment("--image=a:1", "--pipeline-root=gs://bucket/root", "--metadata=grpc://store:8080")
+    assert (elsewhere.placement.volumes, elsewhere.placement.secrets) == ({}, {})
+    own = _deployment("--image=a:1", "--pvc=own:/mnt", "--metadata=sqlite:///mnt/metadata.db")
+    assert (own.placement.volumes, own.placement.secrets) == ({"/mnt": "own"}, {})
+    with pytest.raises(UserError, match="--pipeline-root: '/mnt/pipeline' is on no mounted volume"):
+        _deployment("--image=a:1", "--pvc=own:/data")
+    with pytest.raises(UserError, match="--metadata: no --secret is mounted at '/secrets/metadata'"):
+        _deployment("--image=a:1", "--secret=own:/run/secret")
 
 
 def test_the_files_of_the_secret_are_those_that_the_steps_and_the_database_read() -> None:

@@ -45,9 +45,19 @@ def _add_compile(parser: argparse.ArgumentParser) -> None:
     add("--data", metavar="PATH", help="the pictures' folder or table, in the container; default: a small sample")
     add("--set", metavar="KEY=VALUE", action="append", default=[], help="changes one key, as in trainer.dropout=0.2")
     add("--image", required=True, help="the container image of every step")
-    add("--pipeline-root", metavar="URI", required=True, help="a folder on a --pvc, or gs://BUCKET/PATH")
+    add(
+        "--pipeline-root",
+        metavar="URI",
+        default=checked.ROOT,
+        help=f"a folder on a --pvc, or gs://BUCKET/PATH; default: {checked.ROOT}",
+    )
     add("--serving", metavar="URI", help="where models are published; default: 'serving' in the pipeline root")
-    add("--metadata", metavar="URI", required=True, help=f"the metadata store: {checked.METADATA}")
+    add(
+        "--metadata",
+        metavar="URI",
+        default=checked.STORE,
+        help=f"the metadata store: {checked.METADATA}; default: {checked.STORE}",
+    )
     add("--output", metavar="FILE", default="pipeline.yaml", help="default: pipeline.yaml")
     add(
         "--gpu-step",
@@ -65,8 +75,20 @@ def _add_compile(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="taint of the nodes with GPUs; default: the GPU type's, with any value, NoSchedule",
     )
-    add("--pvc", metavar="CLAIM:/MOUNT", action="append", default=[], help="a volume for every step")
-    add("--secret", metavar="NAME:/MOUNT", action="append", default=[], help="a secret's files for every step")
+    add(
+        "--pvc",
+        metavar="CLAIM:/MOUNT",
+        action="append",
+        default=[],
+        help=f"a volume for every step; default: {checked.VOLUME} with the default --pipeline-root",
+    )
+    add(
+        "--secret",
+        metavar="NAME:/MOUNT",
+        action="append",
+        default=[],
+        help=f"a secret's files for every step; default: {checked.SECRET} with the default --metadata",
+    )
     add("--cpu", metavar="STEP=LIMIT", action="append", default=[], help="such as Trainer=4")
     add("--memory", metavar="STEP=LIMIT", action="append", default=[], help="such as Trainer=16G")
     add(

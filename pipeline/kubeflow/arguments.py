@@ -17,6 +17,9 @@ from pipeline.kubeflow.deployment import SHARED_MEMORY, TEMPORARY, Deployment, P
 from pipeline.steps import GPU_STEPS, STEPS
 
 METADATA = connection.EXPECTED
+# What `deploy/` sets up.
+ROOT, VOLUME = "/mnt/pipeline", "classifier:/mnt"
+STORE, SECRET = "mysql://mariadb:3306/metadata?credentials=/secrets/metadata", "metadata:/secrets/metadata"
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # of a claim or secret, which KFP gives to a volume too
 _RESOURCE = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _LABEL = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]{0,252}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
@@ -39,8 +42,8 @@ def deployment(options: argparse.Namespace, config: Config) -> Deployment:
     Raises:
       UserError: one of them, or a folder of the configuration, cannot be right.
     """
-    volumes = _mounts("--pvc", options.pvc)
-    secrets = _mounts("--secret", options.secret)
+    volumes = _mounts("--pvc", options.pvc or ([VOLUME] if options.pipeline_root == ROOT else []))
+    secrets = _mounts("--secret", options.secret or ([SECRET] if options.metadata == STORE else []))
     if both := sorted(volumes.keys() & secrets.keys()):
         raise UserError(f"--secret: {both[0]!r} is where a --pvc is mounted, expected another folder")
     if both := sorted(set(volumes.values()) & set(secrets.values())):
