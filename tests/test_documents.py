@@ -21,7 +21,7 @@ def _paths(root: Path, text: str) -> Iterator[str]:
     yield from _LINK.findall(text)
     for code in _CODE.findall(text):
         first, slash, _ = code.partition("/")
-        if (slash and (root / first).is_dir()) or code.endswith(_SOURCES):
+        if (slash and first and (root / first).is_dir()) or code.endswith(_SOURCES):
             yield code
 
 
@@ -34,5 +34,5 @@ def test_a_file_that_is_gone_is_found(tmp_path: Path) -> None:
     (tmp_path / "pipeline").mkdir()
     (tmp_path / "pipeline" / "dag.py").touch()
     text = "`pipeline/dag.py`, `pipeline/gone/`, `gone.py`, [gone](docs/gone.svg), [there](pipeline/dag.py), `a/b`"
-    text += " `pipeline/Trainer/*/model.keras`, [elsewhere](https://example.org/gone), [below](#gone)"
+    text += " `/elsewhere/b`, `pipeline/Trainer/*/model.keras`, [elsewhere](https://example.org/gone), [below](#gone)"
     assert _missing(tmp_path, text) == ["docs/gone.svg", "gone.py", "pipeline/gone/"]
