@@ -7,7 +7,6 @@ from tfx.orchestration import metadata
 from tfx.orchestration.portable import base_driver as portable_base_driver
 from tfx.orchestration.portable import data_types
 from tfx.proto.orchestration import driver_output_pb2
-from tfx.utils import import_utils
 
 from common import fingerprint
 
@@ -57,7 +56,8 @@ def complete(steps: Iterable[base_node.BaseNode]) -> None:
 
 
 def _code_fingerprint(execution_info: data_types.ExecutionInfo) -> str:
-    component = import_utils.import_class_by_path(execution_info.pipeline_node.node_info.type.name)
+    # The module of the component, which imports its executor: that is not imported here, as it takes seconds.
+    component = execution_info.pipeline_node.node_info.type.name
     parameters = execution_info.exec_properties
-    hooks = [parameters[key].rpartition(".")[0] for key in _HOOKS if parameters.get(key)]
-    return fingerprint.of_code(component.EXECUTOR_SPEC.executor_class.__module__, *hooks)
+    hooks = [parameters[key] for key in _HOOKS if parameters.get(key)]
+    return fingerprint.of_code(*(name.rpartition(".")[0] for name in (component, *hooks)))

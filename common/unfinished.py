@@ -10,10 +10,13 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import tensorflow as tf
 from tfx import types
+from tfx.dsl.io import fileio
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 PREFIX = ".unfinished-"
 
@@ -44,17 +47,19 @@ def make_folder(output: str, identity: str) -> str:
       identity: as `identity` returns it.
     """
     folder = os.path.join(os.path.dirname(output.rstrip("/")), f"{PREFIX}{identity}")
-    tf.io.gfile.makedirs(folder)
+    fileio.makedirs(folder)
     return folder
 
 
 @contextlib.contextmanager
-def record_writer(path: str) -> Iterator[tf.io.TFRecordWriter]:
+def record_writer(path: str) -> "Iterator[tf.io.TFRecordWriter]":
     """Writes a TFRecord file that gets its name when it is complete: what is there need not be made again."""
+    import tensorflow as tf  # what only looks for leftovers need not wait for it
+
     partial = f"{path}.partial"
     with tf.io.TFRecordWriter(partial) as writer:
         yield writer
-    tf.io.gfile.rename(partial, path, overwrite=True)
+    fileio.rename(partial, path, overwrite=True)
 
 
 def move_files(source: str, target: str) -> None:
@@ -62,6 +67,6 @@ def move_files(source: str, target: str) -> None:
 
     Each keeps its name; one of that name that is there is replaced.
     """
-    tf.io.gfile.makedirs(target)
-    for name in tf.io.gfile.listdir(source):
-        tf.io.gfile.rename(os.path.join(source, name), os.path.join(target, name), overwrite=True)
+    fileio.makedirs(target)
+    for name in fileio.listdir(source):
+        fileio.rename(os.path.join(source, name), os.path.join(target, name), overwrite=True)

@@ -20,7 +20,7 @@ from modeling import weights
 from pipeline import run_folders
 from pipeline.command import BAD_INPUT, DONE, Command, is_interrupted
 from pipeline.config import Config
-from pipeline.engine import connection, faults, reachable, verdicts, writable
+from pipeline.engine import compiled, connection, faults, kept, reachable, verdicts, writable
 from pipeline.kubeflow import parameters, sdk
 from pipeline.steps import STEPS
 
@@ -193,15 +193,16 @@ def _run(options: argparse.Namespace, config: Config, store: "connection.Config"
     is_local = _is_local(options.pipeline_root)
     if is_local:
         _share_weights(options.pipeline_root)
-    _check_gpus(options.gpus, options.node)
-    pipeline, node = _compile(options, config, store)
+        compiled.import_launcher()
+    folder = os.path.join(options.pipeline_root, kept.FOLDER) if is_local else None
+    pipeline, node = _load(options, config, folder)
     _check_metadata(store, options.metadata)
     with _only_attempt(options.pipeline_root, options.node) if is_local else contextlib.nullcontext():
-        artifacts = _launch(pipeline, node, store, is_local)
+        artifacts = _launch(pipeline, node, store, is_local, options.gpus)
     if told:
         from pipeline.kubeflow import outputs
 
-        outputs.write(told, dict(options.output), STEPS[options.node].shows, artifacts)
+        outputs.write(told, dict(options.output), STEPS[options.node].shows, artifacts, folder)
 
 
 def _check_gpus(asked: int, node: str) -> None:
@@ -219,23 +220,19 @@ def _check_gpus(asked: int, node: str) -> None:
         )
 
 
-def _compile(
-    options: argparse.Namespace, config: Config, store: "connection.Config"
+def _load(
+    options: argparse.Namespace, config: Config, folder: str | None
 ) -> "tuple[pipeline_pb2.Pipeline, pipeline_pb2.PipelineNode]":
     """The pipeline of these settings, for this run, and the one node of it."""
-    from tfx.dsl.compiler import compiler, constants
+    from tfx.dsl.compiler import constants
     from tfx.orchestration.portable import runtime_parameter_utils
 
-    from pipeline.dag import create_pipeline
-
-    pipeline = compiler.Compiler().compile(
-        create_pipeline(
-            config,
-            data=config.data or _sample_folder(),
-            pipeline_root=options.pipeline_root,
-            serving=options.serving,
-            metadata=store,
-        )
+    pipeline = compiled.load(
+        config,
+        data=config.data or _sample_folder(),
+        pipeline_root=options.pipeline_root,
+        serving=options.serving,
+        folder=folder,
     )
     runtime_parameter_utils.substitute_runtime_parameter(
         pipeline, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: options.run_id}
@@ -269,7 +266,11 @@ def _only_attempt(root: str, node: str) -> AbstractContextManager[object]:
 
 
 def _launch(
-    pipeline: "pipeline_pb2.Pipeline", node: "pipeline_pb2.PipelineNode", store: "connection.Config", is_local: bool
+    pipeline: "pipeline_pb2.Pipeline",
+    node: "pipeline_pb2.PipelineNode",
+    store: "connection.Config",
+    is_local: bool,
+    gpus: int,
 ) -> "dict[str, Artifact]":
     """Clears what killed attempts left, launches the node and returns its inputs and outputs by key."""
     from pipeline.engine import leftovers
@@ -280,7 +281,12 @@ def _launch(
     # Without a lock, as in an object store, other runs' attempts may be alive.
     run_id = None if is_local else pipeline.runtime_spec.pipeline_run_id.field_value.string_value
     leftovers.clear(store, root, name, run_id)
-    execution_id, state = launch(pipeline, node)
+
+    def before_work() -> None:
+        compiled.with_tensorflow()
+        _check_gpus(gpus, name)
+
+    execution_id, state = launch(pipeline, node, store, before_work)
     print(f"{name}: {state}", flush=True)
     if state == "failed":
         raise faults.FaultError(f"{name} failed: its inputs could not be resolved; the log above says why")

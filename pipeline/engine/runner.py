@@ -8,10 +8,11 @@ from typing import Literal, NamedTuple, Protocol
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import constants
+from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
-from tfx.orchestration.portable import launcher, runtime_parameter_utils
-from tfx.proto.orchestration import pipeline_pb2
+from tfx.orchestration.portable import base_executor_operator, data_types, launcher, runtime_parameter_utils
+from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
 from pipeline.engine.store import RoomyMetadata
 
@@ -93,10 +94,17 @@ class StepRunner(LocalDagRunner):
         runtime_parameter_utils.substitute_runtime_parameter(
             pipeline, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
         )
+        config = runner_utils.extract_local_deployment_config(pipeline).metadata_connection_config
+        store = getattr(config, config.WhichOneof("connection_config"))
         for node in pipeline.nodes:
-            self._run_step(pipeline, node.pipeline_node)
+            self._run_step(pipeline, node.pipeline_node, store)
 
-    def _run_step(self, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> None:
+    def _run_step(
+        self,
+        pipeline: pipeline_pb2.Pipeline,
+        node: pipeline_pb2.PipelineNode,
+        store: metadata.ConnectionConfigType,
+    ) -> None:
         name = node.node_info.id
         began = time.monotonic()
         execution_id = 0
@@ -104,7 +112,7 @@ class StepRunner(LocalDagRunner):
         cause: Exception | None = None
         try:
             with self._watcher.running(name):
-                execution_id, state = launch(pipeline, node)
+                execution_id, state = launch(pipeline, node, store)
         except Exception as error:
             cause = error
         step = Step(name, state, round(time.monotonic() - began, 3), execution_id)
@@ -116,27 +124,55 @@ class StepRunner(LocalDagRunner):
             raise StepFailedError(step, cause) from cause
 
 
-def launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> tuple[int, State]:
+def launch(
+    pipeline: pipeline_pb2.Pipeline,
+    node: pipeline_pb2.PipelineNode,
+    store: metadata.ConnectionConfigType,
+    before_work: Callable[[], None] = lambda: None,
+) -> tuple[int, State]:
     """Runs one node of a compiled pipeline with TFX's launcher: driver, cache, executor and publisher.
+
+    Args:
+      pipeline: TFX's intermediate representation.
+      node: one of it.
+      store: the metadata store.
+      before_work: called where the node is not taken from the cache, before its executor is imported.
 
     Returns:
       The execution's id in the metadata store, and its state.
 
     Raises:
-      Exception: whatever the node's executor raised.
+      Exception: whatever the node's executor or `before_work` raised.
     """
     deployment = runner_utils.extract_local_deployment_config(pipeline)
-    config = deployment.metadata_connection_config
-    connection = getattr(config, config.WhichOneof("connection_config"))
     name = node.node_info.id
     info = launcher.Launcher(
         pipeline_node=node,
-        mlmd_connection=RoomyMetadata(connection),
+        mlmd_connection=RoomyMetadata(store),
         pipeline_info=pipeline.pipeline_info,
         pipeline_runtime_spec=pipeline.runtime_spec,
         executor_spec=runner_utils.extract_executor_spec(deployment, name),
         custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
+        custom_executor_operators={
+            spec: _after(before_work, operator) for spec, operator in launcher.DEFAULT_EXECUTOR_OPERATORS.items()
+        },
     ).launch()
-    with RoomyMetadata(connection) as handle:
+    with RoomyMetadata(store) as handle:
         (execution,) = handle.store.get_executions_by_id([info.execution_id])
     return execution.id, _STATES.get(execution.last_known_state, "failed")
+
+
+def _after(
+    before_work: Callable[[], None], operator: type[base_executor_operator.BaseExecutorOperator]
+) -> type[base_executor_operator.BaseExecutorOperator]:
+    """TFX's operators import the executor, which takes seconds, as soon as they are made; this one when it works."""
+
+    class Operator(base_executor_operator.BaseExecutorOperator):
+        SUPPORTED_EXECUTOR_SPEC_TYPE = operator.SUPPORTED_EXECUTOR_SPEC_TYPE
+        SUPPORTED_PLATFORM_CONFIG_TYPE = operator.SUPPORTED_PLATFORM_CONFIG_TYPE
+
+        def run_executor(self, execution_info: data_types.ExecutionInfo) -> execution_result_pb2.ExecutorOutput:
+            before_work()
+            return operator(self._executor_spec, self._platform_config).run_executor(execution_info)
+
+    return Operator

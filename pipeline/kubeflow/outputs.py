@@ -7,8 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common import escaping
+import numpy as np
+
+from common import escaping, fingerprint
 from common.step_facts import HTML, MARKDOWN, METRICS, TEXT, Output
+from pipeline.engine import kept
 
 if TYPE_CHECKING:
     from common.step_facts import Artifacts
@@ -18,7 +21,13 @@ _MOST_CLASSES = 500
 _MOST_BYTES = 3 << 20
 
 
-def write(told: Mapping[str, Any], paths: Mapping[str, str], shows: Iterable[Output], artifacts: "Artifacts") -> None:
+def write(
+    told: Mapping[str, Any],
+    paths: Mapping[str, str],
+    shows: Iterable[Output],
+    artifacts: "Artifacts",
+    folder: str | None = None,
+) -> None:
     """Leaves what a finished step shows where Kubeflow's launcher collects it.
 
     Args:
@@ -26,10 +35,12 @@ def write(told: Mapping[str, Any], paths: Mapping[str, str], shows: Iterable[Out
       paths: where the launcher looks for the file of each output that is an artifact.
       shows: what the step shows.
       artifacts: the step's inputs and outputs by key; the files of both may be remote.
+      folder: where what is shown of these artifacts is kept, as in `kept.get`: to read it from them takes libraries
+        that a cached step need not import otherwise.
     """
     answer: dict[str, Any] = {"artifacts": {}, "parameterValues": {}}
     for output in shows:
-        value = output.make(artifacts)
+        value = _shown(output, artifacts, folder)
         if output.kind == TEXT:
             answer["parameterValues"][output.name] = value
         else:
@@ -39,6 +50,16 @@ def write(told: Mapping[str, Any], paths: Mapping[str, str], shows: Iterable[Out
     path = Path(told["outputFile"])
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(answer))
+
+
+def _shown(output: Output, artifacts: "Artifacts", folder: str | None) -> Any:
+    depends = [
+        output.name,
+        fingerprint.of_code(output.make.__module__),
+        {key: (one.uri, one.id, one.mlmd_artifact.create_time_since_epoch) for key, one in artifacts.items()},
+    ]
+    made = kept.get(folder, depends, lambda: json.dumps(output.make(artifacts), default=np.ndarray.tolist).encode())
+    return json.loads(made)
 
 
 def _write_artifact(kind: str, path: str, value: Any) -> dict[str, Any]:
@@ -62,11 +83,11 @@ def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
 
-def _confusion_matrix(classes: list[str], counts: Any) -> dict[str, Any]:
+def _confusion_matrix(classes: list[str], counts: list[list[int]]) -> dict[str, Any]:
     from kfp import dsl
 
     if len(classes) > _MOST_CLASSES or len(classes) * sum(map(len, classes)) > _MOST_BYTES:
         return {"left_out": f"{len(classes)} classes are too many for Kubeflow; the report has the confusion matrix"}
     metrics = dsl.ClassificationMetrics(name="", uri="", metadata={})
-    metrics.log_confusion_matrix([escaping.escape(name) for name in classes], counts.tolist())
+    metrics.log_confusion_matrix([escaping.escape(name) for name in classes], counts)
     return dict(metrics.metadata)

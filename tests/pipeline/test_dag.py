@@ -20,18 +20,18 @@ from pipeline import config as configuration
 from pipeline.dag import create_pipeline
 
 _CODE = {
-    "ImageExampleGen": ["components.image_example_gen.executor"],
+    "ImageExampleGen": ["components.image_example_gen.component"],
     "ImageSchema": ["components.image_schema.component"],
-    "StatisticsGen": ["tfx.components.statistics_gen.executor"],
-    "ExampleValidator": ["components.example_validator.executor"],
-    "Transform": ["tfx.components.transform.executor", "modeling.picture_graph"],
-    "FeatureExtractor": ["components.feature_extractor.executor"],
-    "Trainer": ["tfx.components.trainer.executor", "components.trainer.run_fn"],
-    "Evaluator": ["components.evaluator.executor"],
-    "Pusher": ["components.pusher.executor"],
-    "DataAudit": ["components.data_audit.executor"],
-    "Report": ["components.report.executor"],
-    "BulkInferrer": ["components.bulk_inferrer.executor"],
+    "StatisticsGen": ["tfx.components.statistics_gen.component"],
+    "ExampleValidator": ["components.example_validator.component"],
+    "Transform": ["tfx.components.transform.component", "modeling.picture_graph"],
+    "FeatureExtractor": ["components.feature_extractor.component"],
+    "Trainer": ["tfx.components.trainer.component", "components.trainer.run_fn"],
+    "Evaluator": ["components.evaluator.component"],
+    "Pusher": ["components.pusher.component"],
+    "DataAudit": ["components.data_audit.component"],
+    "Report": ["components.report.component"],
+    "BulkInferrer": ["components.bulk_inferrer.component"],
 }
 
 
