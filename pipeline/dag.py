@@ -53,6 +53,8 @@ def create_pipeline(
       metadata: the metadata store.
       search: what Tuner searches, in a pipeline that ends with it instead of Trainer and all that follows.
     """
+    # A search may give a setting its effect.
+    used = config.effective if search is None else config
     example_gen = ImageExampleGen(data=data, **config.ingest.model_dump(exclude={"resize"}))
     example_gen.with_beam_pipeline_args(list(_BEAM_THREADS))
     examples = example_gen.outputs["examples"]
@@ -85,16 +87,17 @@ def create_pipeline(
         transform_graph=graph,
         backbone=config.backbone.name,
         **config.backbone.model_dump(exclude={"name"}),
-        **config.trainer.model_dump(include={"fine_tune", "fine_tune_at"}),
-        **config.features.model_dump(exclude={"augmentation"}),
-        **config.features.augmentation.model_dump(),
-        seed=config.seed,
+        **used.trainer.model_dump(include={"fine_tune", "fine_tune_at"}),
+        **used.features.model_dump(exclude={"augmentation"}),
+        **used.features.augmentation.model_dump(),
+        # Nothing else of it is random.
+        seed=config.seed if used.features.augmentation_views or config.backbone.weights == "random" else 0,
     )
     # Pictures with anomalies are not worth the hours that this step may take.
     feature_extractor.add_upstream_node(example_validator)
     features = feature_extractor.outputs["features"]
     settings = TrainerSettings(
-        **config.trainer.model_dump(exclude={"fine_tune_at"}),
+        **used.trainer.model_dump(exclude={"fine_tune_at"}),
         weights=config.backbone.weights,
         seed=config.seed,
         max_pixels=config.ingest.max_pixels,

@@ -250,8 +250,8 @@ def _files(count: int) -> str:
 
 def show_unused(trainer: configuration.TrainerConfig, screen: Screen) -> None:
     """Prints the keys that were changed to no effect."""
-    for key in trainer.without_effect:
-        screen.line(f"unused     trainer.{key} has no effect with trainer.solver: {trainer.solver}")
+    for key, by in trainer.without_effect.items():
+        screen.line(f"unused     trainer.{key} has no effect with {by}")
 
 
 def show_size(backbone: configuration.BackboneConfig, screen: Screen) -> None:

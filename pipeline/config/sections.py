@@ -133,10 +133,16 @@ class TrainerConfig(_Section):
     class_weights: bool = False  # whether rare classes weigh more in the loss
 
     @property
-    def without_effect(self) -> list[str]:
-        """Keys that differ from their default, and that the solver does not use."""
-        others = {"lbfgs": ("epochs", "learning_rate", "hidden"), "adam": ("penalty",)}[self.solver]
-        return [key for key in others if getattr(self, key) != type(self).model_fields[key].default]
+    def without_effect(self) -> dict[str, str]:
+        """Keys that differ from their default and change nothing, each with the setting by which that is so."""
+        idle = dict.fromkeys(_ONLY_WITHOUT[self.solver], f"trainer.solver: {self.solver}")
+        if not self.fine_tune:
+            idle |= dict.fromkeys(_OF_STAGE_2, "trainer.fine_tune: false")
+        return {key: by for key, by in idle.items() if getattr(self, key) != type(self).model_fields[key].default}
+
+
+_ONLY_WITHOUT = {"lbfgs": ("epochs", "learning_rate", "hidden"), "adam": ("penalty",)}
+_OF_STAGE_2 = ("fine_tune_at", "fine_tune_epochs", "fine_tune_learning_rate", "precision")
 
 
 class GateConfig(_Section):
@@ -171,3 +177,12 @@ class Config(_Section):
                 f"got {at}, expected a whole number from 0 to {layers - 1} for {backbone.name}", "fine_tune_at"
             )
         return trainer
+
+    @property
+    def effective(self) -> "Config":
+        """The same with each setting that changes nothing at its default, so that no step runs again because of it."""
+        trainer = self.trainer.model_dump(exclude=set(self.trainer.without_effect))
+        features = {} if self.features.augmentation_views else {"augmentation": AugmentationConfig()}
+        return self.model_copy(
+            update={"trainer": TrainerConfig(**trainer), "features": self.features.model_copy(update=features)}
+        )

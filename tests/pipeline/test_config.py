@@ -119,10 +119,23 @@ def test_null_or_nothing_is_no_text(tmp_path: Path) -> None:
         (["trainer.hidden=64"], ["hidden"]),
         (["trainer.solver=adam", "trainer.epochs=3", "trainer.hidden=64"], []),
         (["trainer.solver=adam", "trainer.penalty=0.1"], ["penalty"]),
+        (
+            ["trainer.fine_tune=false", "trainer.fine_tune_epochs=9", "trainer.hidden=64"],
+            ["hidden", "fine_tune_epochs"],
+        ),
     ],
 )
-def test_keys_that_the_solver_does_not_use_are_known(overrides: list[str], unused: list[str]) -> None:
-    assert load(None, overrides).trainer.without_effect == unused
+def test_keys_that_change_nothing_are_known(overrides: list[str], unused: list[str]) -> None:
+    config = load(None, overrides)
+    assert list(config.trainer.without_effect) == unused
+    assert not config.effective.trainer.without_effect
+
+
+def test_augmentation_changes_nothing_where_no_view_is_stored() -> None:
+    strays = "features.augmentation.zoom=0.5"
+    assert load(None, [strays]).effective == load(None, []).effective
+    with_views = load(None, [strays, "features.augmentation_views=2"])
+    assert with_views.effective == with_views
 
 
 def test_other_scalars_as_anyone_writes_them() -> None:

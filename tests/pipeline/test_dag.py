@@ -98,6 +98,32 @@ def test_what_the_settings_name_is_known_by_its_content(place: Place, step: str,
     assert {key for key in after if after[key] != before[key]} == {parameter}
 
 
+@pytest.mark.parametrize(
+    ("changes", "others"),
+    [
+        (["seed=1"], {"Trainer", "DataAudit", "Report"}),
+        (["seed=1", "backbone.weights=random"], {"FeatureExtractor", "Trainer", "DataAudit", "Report"}),
+        (["seed=1", "features.augmentation_views=1"], {"FeatureExtractor", "Trainer", "DataAudit", "Report"}),
+        (["trainer.epochs=9", "features.augmentation.zoom=0.5"], {"Report"}),
+        (["trainer.solver=adam", "trainer.epochs=9"], {"Trainer", "Report"}),
+    ],
+)
+def test_a_setting_is_part_of_the_steps_alone_that_it_changes(changes: list[str], others: set[str]) -> None:
+    def parameters(overrides: list[str]) -> dict[str, Any]:
+        pipeline = create_pipeline(
+            configuration.load(None, overrides),
+            data="/data",
+            pipeline_root="/",
+            serving="/",
+            metadata=metadata_store_pb2.ConnectionConfig(),
+        )
+        return {step.id: step.exec_properties for step in pipeline.components}
+
+    same = [one for one in changes if not one.startswith(("seed", "trainer.epochs", "features.augmentation.zoom"))]
+    before, after = parameters(same), parameters(changes)
+    assert {step for step in before if before[step] != after[step]} == others
+
+
 def test_a_search_takes_the_place_of_training_and_knows_its_code() -> None:
     store, search = metadata_store_pb2.ConnectionConfig(), Search(3, 2, [])
     pipeline = create_pipeline(

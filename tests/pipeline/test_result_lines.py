@@ -128,6 +128,10 @@ def test_a_stage_2_that_has_to_run_the_whole_backbone_is_told(
         ({}, []),
         ({"epochs": 3}, ["unused     trainer.epochs has no effect with trainer.solver: lbfgs"]),
         ({"solver": "adam", "penalty": 0.1}, ["unused     trainer.penalty has no effect with trainer.solver: adam"]),
+        (
+            {"fine_tune": False, "fine_tune_at": 3},
+            ["unused     trainer.fine_tune_at has no effect with trainer.fine_tune: false"],
+        ),
     ],
 )
 def test_a_key_without_effect_is_told(
