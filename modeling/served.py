@@ -81,7 +81,7 @@ def check(folder: str, images: Sequence[bytes], expected: npt.NDArray[np.float32
     done = subprocess.run(
         [sys.executable, "-m", __name__],
         input=json.dumps(request),
-        stdout=subprocess.PIPE,
+        capture_output=True,
         text=True,
         env={
             **os.environ,
@@ -92,6 +92,7 @@ def check(folder: str, images: Sequence[bytes], expected: npt.NDArray[np.float32
         check=False,
     )
     if done.returncode:
+        print(done.stderr, file=sys.stderr)
         raise RuntimeError(f"the process that asks {folder!r} through a session ended with exit code {done.returncode}")
     answer = json.loads(done.stdout.splitlines()[-1])
     if problem := answer.get("problem"):

@@ -10,11 +10,12 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common import folders, locks, packages, progress
+from common import escaping, folders, locks, packages, progress
 from common.errors import TransientError, UserError
 from modeling import weights
 from pipeline import run_folders
@@ -61,12 +62,16 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _log_to_pod() -> None:
-    """Kubernetes collects what a container prints: there go the steps' own log and their progress."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+    """Kubernetes collects what a container prints: there go this project's log and progress, and others' errors."""
+    warnings.simplefilter("ignore")  # the libraries' talk of their own futures
+    ours, others = logging.StreamHandler(sys.stdout), logging.StreamHandler(sys.stdout)
+    others.setLevel(logging.ERROR)
+    for handler in (ours, others):
+        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+    logging.getLogger().handlers = [others]
     for log in packages.loggers():
         log.setLevel(logging.INFO)
-        log.handlers, log.propagate = [handler], False
+        log.handlers, log.propagate = [ours], False
     shown = time.monotonic()
 
     def show(done: int, total: int, unit: str) -> None:
@@ -116,6 +121,8 @@ def _start(options: argparse.Namespace) -> int:
     if is_local:
         verdicts.recall(folder, options.run_id)
     _log_to_pod()
+    print(f"step       {options.node} of run {options.run_id}")
+    print(f"settings   {_changed_settings(config)}", flush=True)
     try:
         with verdicts.kept(folder, options.run_id) if is_local else contextlib.nullcontext():
             _run(options, config, store, executor_input.get("outputs", {}))
@@ -129,6 +136,12 @@ def _start(options: argparse.Namespace) -> int:
     finally:
         progress.listen(None)
     return DONE
+
+
+def _changed_settings(config: Config) -> str:
+    shown = zip(parameters.of_config(config), parameters.of_config(Config()), strict=True)
+    changed = [f"{one.key}={one.default}" for one, standard in shown if one.default != standard.default]
+    return escaping.escape(", ".join(changed) or "all as by default")
 
 
 def _check_version(expected: str) -> None:
@@ -189,11 +202,14 @@ def _share_weights(root: str) -> None:
 
 
 def _run(options: argparse.Namespace, config: Config, store: "connection.Config", told: dict[str, Any]) -> None:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    # On a node without GPUs, its errors are that there are none.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1" if options.gpus else "3")
     is_local = _is_local(options.pipeline_root)
     if is_local:
         _share_weights(options.pipeline_root)
         compiled.import_launcher()
+    else:
+        compiled.with_tensorflow()
     folder = os.path.join(options.pipeline_root, kept.FOLDER) if is_local else None
     pipeline, node = _load(options, config, folder)
     _check_metadata(store, options.metadata)

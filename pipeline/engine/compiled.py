@@ -1,12 +1,15 @@
 """The pipeline as TFX runs it, for processes that run one step of it: a step from the cache takes no TensorFlow."""
 
 import importlib
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import fingerprint
 from pipeline.config import Config, to_yaml
 from pipeline.engine import kept
+from pipeline.screen import output_to
 
 if TYPE_CHECKING:
     from tfx.proto.orchestration import pipeline_pb2
@@ -29,6 +32,8 @@ def import_launcher() -> None:
 
 def with_tensorflow() -> None:
     """Imports TensorFlow, and lets TFX open files by it."""
+    with output_to(Path(os.devnull)):  # where TensorFlow prints before TF_CPP_MIN_LOG_LEVEL counts
+        importlib.import_module("tensorflow")
     from tfx.dsl.io.plugins import tensorflow_gfile
 
     if tensorflow_gfile.tf is None:
@@ -54,6 +59,7 @@ def load(config: Config, *, data: str, pipeline_root: str, serving: str, folder:
 
 
 def _compile(config: Config, data: str, pipeline_root: str, serving: str) -> "pipeline_pb2.Pipeline":
+    with_tensorflow()
     from ml_metadata.proto import metadata_store_pb2
     from tfx.dsl.compiler import compiler
 

@@ -5,6 +5,7 @@ import os
 import shlex
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import config as configuration
@@ -137,11 +138,10 @@ def _compile(options: argparse.Namespace) -> int:
     output = checked.output_file(options.output)
     sdk.check()
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.simplefilter("ignore")  # the libraries' talk of their own futures
-    from pipeline.kubeflow.compiler import compile_pipeline
+    with screen.output_to(Path(os.devnull)):  # what the libraries tell of themselves
+        from pipeline.kubeflow.compiler import compile_pipeline
 
-    compile_pipeline(config, deployment, output)
+        compile_pipeline(config, deployment, output)
     print(f"wrote {output}")
     return DONE
 

@@ -78,9 +78,9 @@ def _write_artifact(kind: str, path: str, value: Any) -> dict[str, Any]:
     return metadata
 
 
-def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Those that are numbers: the launcher reads strict JSON, and would fail the finished step."""
-    return {name: value for name, value in metrics.items() if math.isfinite(value)}
+def _finite(metrics: Mapping[str, float | None]) -> dict[str, float]:
+    """Those that are numbers: the launcher reads strict JSON without null, and would fail the finished step."""
+    return {name: value for name, value in metrics.items() if value is not None and math.isfinite(value)}
 
 
 def _confusion_matrix(classes: list[str], counts: list[list[int]]) -> dict[str, Any]:

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import kubernetes_rules
 import pytest
 import yaml
 from google.protobuf import json_format
+from kubeflow_launcher import Kubeflow
 from workplace import REPOSITORY
 
 from common.errors import UserError
@@ -197,6 +199,13 @@ def test_gpus_volumes_and_limits_are_where_they_were_asked_for(documents: Any) -
     resources = executors["exec-trainer"]["container"]["resources"]
     assert (resources["cpuLimit"], resources["cpuRequest"]) == (4.0, 4.0)
     assert (resources["memoryLimit"], resources["memoryRequest"]) == (16.0, 16.0)
+
+
+def test_kubernetes_and_restricted_namespaces_take_the_pods(compiled: Path, tmp_path: Path) -> None:
+    """Where KFP sets what it does from 2.16 on."""
+    pods = Kubeflow(compiled, tmp_path).pods
+    assert len(pods) == len(STEPS)
+    assert not [breach for pod in pods.values() for breach in kubernetes_rules.breaches(pod)]
 
 
 def test_nothing_of_this_machine_is_in_the_file(compiled: Path) -> None:

@@ -32,7 +32,7 @@ def _write(tmp_path: Path, kind: str, value: Any) -> dict[str, Any]:
 
 
 def test_metrics_that_are_no_numbers_are_left_out(tmp_path: Path) -> None:
-    metrics = {"accuracy": 0.5, "loss": math.nan, "auc": math.inf}
+    metrics = {"accuracy": 0.5, "loss": math.nan, "auc": math.inf, "recall": None}
     assert _write(tmp_path, METRICS, metrics) == {"accuracy": 0.5}
 
 
