@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 from collections.abc import Iterable, Sequence
 
 import tensorflow as tf
@@ -26,8 +27,14 @@ def write(path: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> No
         file.write(text.getvalue().encode())
 
 
-def read(path: str) -> list[list[str]]:
-    """The rows of such a table, without its header."""
+def read(path: str, most: int | None = None) -> list[list[str]]:
+    """The rows of such a table, without its header.
+
+    Args:
+      path: as for `write`.
+      most: how many rows, from the first on; None for all.
+    """
     with tf.io.gfile.GFile(path, "rb") as file:
-        _, *rows = csv.reader(io.StringIO(file.read().decode()))
-    return rows
+        rows = csv.reader(io.StringIO(file.read().decode()))
+    next(rows)
+    return list(itertools.islice(rows, most))

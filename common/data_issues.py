@@ -5,6 +5,8 @@ Each table is as `common.csv_tables` writes it, the most suspicious picture firs
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from common import counts
+
 if TYPE_CHECKING:
     from tfx.types import Artifact
 
@@ -30,10 +32,9 @@ class IssueCounts(NamedTuple):
 
     def write(self, data_issues: "Artifact") -> None:
         """Sets the custom properties."""
-        for name, count in self._asdict().items():
-            data_issues.set_int_custom_property(name, count)
+        counts.write(data_issues, self._asdict())
 
     @classmethod
     def read(cls, data_issues: "Artifact") -> "IssueCounts":
-        """Gets them. The metadata store of some schedulers gives whole numbers back as floats."""
-        return cls(**{name: int(data_issues.get_int_custom_property(name)) for name in cls._fields})
+        """Gets them."""
+        return cls(**counts.read(data_issues, cls._fields))

@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from common import counts
+
 if TYPE_CHECKING:
     from tfx.types import Artifact
 
@@ -81,24 +83,22 @@ class FileCounts(NamedTuple):
 
     def write(self, examples: "Artifact") -> None:
         """Sets the custom properties."""
-        for name, count in self._asdict().items():
-            examples.set_int_custom_property(name, count)
+        counts.write(examples, self._asdict())
 
     @classmethod
     def read(cls, examples: "Artifact") -> "FileCounts":
-        """Gets them. The metadata store of some schedulers gives whole numbers back as floats."""
-        return cls(**{name: int(examples.get_int_custom_property(name)) for name in cls._fields})
+        """Gets them."""
+        return cls(**counts.read(examples, cls._fields))
 
 
 def write_pictures(examples: "Artifact", pictures: Mapping[str, int]) -> None:
     """Sets the number of pictures in each split, a custom property of the split's name."""
-    for split, count in pictures.items():
-        examples.set_int_custom_property(split, count)
+    counts.write(examples, pictures)
 
 
 def read_pictures(examples: "Artifact") -> dict[str, int]:
     """The number of pictures in each split."""
-    return {split: int(examples.get_int_custom_property(split)) for split in SPLITS}
+    return counts.read(examples, SPLITS)
 
 
 def write_notes(artifact: "Artifact", notes: Iterable[str]) -> None:

@@ -15,6 +15,11 @@ _FEW = 10
 _RATES = {1: "trainer.learning_rate", 2: "trainer.fine_tune_learning_rate"}
 
 
+def of_run(diverged: Sequence[int], matrix: npt.NDArray[np.int64], classes: Sequence[str]) -> list[str]:
+    """All that a run warns of, a line each; the arguments are those of the others."""
+    return [*of_training(diverged), *of_classes(matrix, classes)]
+
+
 def of_classes(matrix: npt.NDArray[np.int64], classes: Sequence[str]) -> list[str]:
     """One line for each kind of class of which the test split says little, or which the model never predicts.
 

@@ -139,7 +139,7 @@ def summarize(steps: Iterable[Step], lineage: Lineage) -> Summary:
         penalty=trained.penalty,
         fine_tuning=trained.fine_tuning,
         diverged=stages,
-        warnings=[*run_warnings.of_training(stages), *run_warnings.of_classes(matrix, classes)],
+        warnings=run_warnings.of_run(stages, matrix, classes),
         examples=examples.uri,
         issues=IssueCounts.read(data_issues),
         issue_notes=read_notes(data_issues),

@@ -92,7 +92,7 @@ def _label_issue(
 
 
 def _first_rows(uri: str, name: str) -> list[list[str]]:
-    return csv_tables.read(os.path.join(uri, name))[:MOST_SHOWN]
+    return csv_tables.read(os.path.join(uri, name), MOST_SHOWN)
 
 
 def _thumbnail(uri: str, table: str, row: int, column: int) -> str:

@@ -105,7 +105,7 @@ def read_files(examples: types.Artifact) -> Files:
 
 
 def _table(uri: str, name: str) -> list[list[str]]:
-    return csv_tables.read(os.path.join(uri, name))[:_MAX_ROWS]
+    return csv_tables.read(os.path.join(uri, name), _MAX_ROWS)
 
 
 def _thumbnails(uri: str, files: "list[str] | tuple[str, str]") -> list[str]:

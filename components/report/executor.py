@@ -67,7 +67,7 @@ def _page(inputs: dict[str, types.Artifact], resize: str, configuration: str, st
     stages = diverged(history)
     matrix = evaluations.confusion_matrix(evaluation.uri, len(classes))
     return Page(
-        warnings=[*run_warnings.of_training(stages), *run_warnings.of_classes(matrix, classes)],
+        warnings=run_warnings.of_run(stages, matrix, classes),
         accuracy=numbers.share(int(is_right.sum()), len(is_right)),
         loss=evaluations.overall_metrics(evaluation.uri)["loss"],
         gate=Gate(
