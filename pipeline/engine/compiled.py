@@ -18,16 +18,19 @@ if TYPE_CHECKING:
 def import_launcher() -> None:
     """Imports what launches a step, for which TFX takes TensorFlow for absent: it would take most of the time.
 
-    TFX does without it, but for files that are not local: `with_tensorflow` mends that.
+    TFX does without it, but for files that are not local: `with_tensorflow` mends that. TFX's components, of which the
+    launcher takes constants that it has itself too, would be imported without what they need.
     """
     if "tensorflow" in sys.modules:
         return
-    sys.modules["tensorflow"] = None  # type: ignore[assignment]
+    absent = [name for name in ("tensorflow", "tfx.components") if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
     try:
         for name in ("leftovers", "runner"):
             importlib.import_module(f"pipeline.engine.{name}")
     finally:
-        del sys.modules["tensorflow"]
+        for name in absent:
+            del sys.modules[name]
 
 
 def with_tensorflow() -> None:
