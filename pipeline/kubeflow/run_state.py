@@ -20,8 +20,8 @@ DRIVER = "KFP's driver"
 _ATTEMPT = re.compile(r"\([0-9]+\)$")
 _FAILED = ("Failed", "Error")
 _UNDER_WAY = ("Running", "Pending")
-# What Argo says of a step that has used up its attempts; the attempt itself says why.
-_NO_MORE = "No more retries left"
+# What Argo says of a step that is not tried again; the last attempt itself says why it failed.
+_NO_MORE = ("", "No more retries left", "retryStrategy.expression evaluated to false")
 # What a container ended with, after its name, and what it left as its last words, which may be the end of its log.
 _ENDED = re.compile(r"(?:main: )?(.*?\(exit code [0-9]+\))(?:: (.*))?", re.DOTALL)
 _LONGEST = 400
@@ -162,8 +162,9 @@ def retry_policy(workflow: Mapping[str, Any]) -> str:
     if not workflow.get("status", {}).get("phase"):
         return ""
     spec = workflow.get("spec", {})
-    strategies = [one.get("retryStrategy") for one in [*spec.get("templates", []), spec.get("templateDefaults", {})]]
-    return next((str(one["retryPolicy"]) for one in strategies if one and one.get("retryPolicy")), "OnFailure")
+    found = [one.get("retryStrategy") or {} for one in [*spec.get("templates", []), spec.get("templateDefaults", {})]]
+    own = next((str(one["retryPolicy"]) for one in found if one.get("retryPolicy")), "")
+    return own or ("Always" if any(one.get("expression") for one in found) else "OnFailure")
 
 
 def error(run: Mapping[str, Any], workflow: Mapping[str, Any] | None) -> str:
@@ -236,7 +237,7 @@ def _step(
 def _failure(name: str, unit: Node, own: Sequence[Node], failed: Sequence[Node], began: datetime | None) -> Step:
     last = failed[-1] if failed else unit
     limits = [node.message for node in own if not node.is_pod and node.phase in _FAILED and node is not unit]
-    limit = next((text for text in limits if text and text != _NO_MORE), "")
+    limit = next((text for text in limits if text not in (*_NO_MORE, last.message)), "")
     said = [f"attempt {len(failed)}" if len(failed) > 1 else "", last.message, limit]
     if unit.path[-1].endswith("-driver") and name != DRIVER:
         said.insert(0, DRIVER)

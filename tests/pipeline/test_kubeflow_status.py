@@ -274,13 +274,24 @@ def test_a_failed_driver_is_told_apart(server: Server, capfd: pytest.CaptureFixt
     assert "Evaluator" in lines["not"]
 
 
-def test_a_limit_that_ended_the_attempts_is_told(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
-    failed = _step("trainer", "Failed", "main: Error (exit code 1)")
-    failed[2]["message"] = "Max duration limit exceeded"
+@pytest.mark.parametrize(
+    ("ended", "told"),
+    [
+        ("Max duration limit exceeded", ": Max duration limit exceeded"),
+        ("No more retries left", ""),
+        ("retryStrategy.expression evaluated to false", ""),
+        ("main: Error (exit code 1): error: no room\n", ""),  # the attempt's own, where the policy allows no other
+    ],
+)
+def test_what_ended_the_attempts_is_told_if_it_is_news(
+    server: Server, capfd: pytest.CaptureFixture[str], ended: str, told: str
+) -> None:
+    failed = _step("trainer", "Failed", "main: Error (exit code 1): error: no room\n")
+    failed[2]["message"] = ended
     server.answers[f"{_KFP}/runs/{_RUN}"] = server.run_of("FAILED")
     server.workflow(*failed)
     assert _status(server) == 1
-    assert _lines(capfd)["Trainer"] == "failed Error (exit code 1): Max duration limit exceeded"
+    assert _lines(capfd)["Trainer"] == f"failed Error (exit code 1): error: no room{told}"
 
 
 @pytest.mark.parametrize(
@@ -349,6 +360,7 @@ def test_a_workflow_that_argo_has_packed_is_read(server: Server, capfd: pytest.C
         ),
         ({"templateDefaults": {"retryStrategy": {"retryPolicy": "OnError"}}}, "OnError: a step that loses its node or"),
         ({"templateDefaults": {"retryStrategy": {"retryPolicy": "Always"}}}, "Always: whatever fails is tried again"),
+        ({"templateDefaults": {"retryStrategy": {"expression": "true"}}}, "Always: whatever fails is tried again"),
     ],
 )
 def test_the_cluster_s_retry_policy_is_told(
