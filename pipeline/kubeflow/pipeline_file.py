@@ -7,6 +7,8 @@ import yaml
 
 from common.errors import UserError
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # six times as fast as what is always there
+
 
 class PipelineFile(NamedTuple):
     """What a compiled file holds.
@@ -44,7 +46,7 @@ def read(file: str) -> PipelineFile:
     how = "expected what `python -m pipeline.kubeflow compile` writes"
     try:
         with open(file, "rb") as stream:
-            spec, *platform = yaml.safe_load_all(stream)
+            spec, *platform = yaml.load_all(stream, _LOADER)
         found = spec["root"]["inputDefinitions"]["parameters"]
         defaults = {name: one["defaultValue"] for name, one in found.items()}
     except OSError as error:
