@@ -125,10 +125,14 @@ def test_selectors_and_volumes_name_what_is_there() -> None:
         assert {one["name"] for one in spec["containers"][0]["volumeMounts"]} <= provided
 
 
-def test_a_step_is_tried_again_whatever_it_failed_of() -> None:
+def test_a_step_is_tried_again_whatever_it_failed_of_and_what_holds_it_is_not() -> None:
     defaults = yaml.safe_load(DEFAULTS["data"]["workflowDefaults"])
     assert DEFAULTS["metadata"]["name"] == "workflow-controller-configmap"
-    assert defaults["spec"]["templateDefaults"]["retryStrategy"] == {"limit": "2", "retryPolicy": "Always"}
+    assert defaults["spec"]["templateDefaults"]["retryStrategy"] == {
+        "limit": "2",
+        "retryPolicy": "Always",
+        "expression": 'lastRetry.message != ""',
+    }
 
 
 @pytest.mark.skipif(not shutil.which("kubectl"), reason="no kubectl on the PATH")
