@@ -267,10 +267,10 @@ def _metadata(done: Done, name: str) -> dict[str, Any]:
 
 
 def _run_by_the_stand_in(cluster: Cluster) -> dict[str, Done]:
-    def run(command: list[str]) -> tuple[int, str]:
+    def run(command: list[str], environment: Mapping[str, str]) -> tuple[int, str]:
         # As on Kubeflow, one of TFX's own steps and one of this project's find nothing imported.
         is_new = command[command.index("--node") + 1] in ("Transform", "Evaluator")
-        return (run_process if is_new else cluster.forks)(command)
+        return (run_process if is_new else cluster.forks)(command, environment)
 
     return cluster.run("first", run)
 
