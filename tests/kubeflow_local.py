@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,20 +10,21 @@ import pytest
 from google.protobuf import json_format
 from kfp import components, local
 from kfp.pipeline_spec import pipeline_spec_pb2
-from kubeflow_launcher import Done, run_process
+from kubeflow_launcher import Done, Run
 
 # Older releases do not know what to do with a whole compiled file.
 IS_THERE = tuple(map(int, importlib.metadata.version("kfp").split(".")[:2])) >= (2, 16)
 
 
-def run(file: Path, workspace: Path) -> dict[str, Done]:
-    """Runs a pipeline's tasks, one after the other, in new processes.
+def run(file: Path, workspace: Path, process: Run) -> dict[str, Done]:
+    """Runs a pipeline's tasks, one after the other.
 
     The SDK finds their order, their parameters, the run's id and where their outputs go, and reads these.
 
     Args:
       file: the compiled pipeline.
       workspace: where the outputs of tasks go.
+      process: runs a command and returns its exit code and what it printed.
 
     Returns:
       The tasks that were run, by the node that each was told to run. Where one fails, those after it are not.
@@ -32,7 +34,7 @@ def run(file: Path, workspace: Path) -> dict[str, Done]:
     done: dict[str, Done] = {}
 
     def run_task(full_command: list[str]) -> int:
-        code, log = run_process(full_command)
+        code, log = process(full_command, os.environ)
         given = dict(pairwise(full_command))
         outputs = json.loads(given["--executor-input"])["outputs"]
         told = Path(outputs["outputFile"])

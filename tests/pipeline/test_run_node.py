@@ -266,17 +266,12 @@ def _metadata(done: Done, name: str) -> dict[str, Any]:
     return artifact["metadata"]
 
 
-def _run_by_the_stand_in(cluster: Cluster) -> dict[str, Done]:
-    def run(command: list[str], environment: Mapping[str, str]) -> tuple[int, str]:
-        # As on Kubeflow, one of TFX's own steps and one of this project's find nothing imported.
-        is_new = command[command.index("--node") + 1] in ("Transform", "Evaluator")
-        return (run_process if is_new else cluster.forks)(command, environment)
-
-    return cluster.run("first", run)
+def _run_by_the_stand_in(cluster: Cluster, how: Run) -> dict[str, Done]:
+    return cluster.run("first", how)
 
 
-def _run_by_the_sdk(cluster: Cluster) -> dict[str, Done]:
-    return kubeflow_local.run(cluster.compiled, cluster.root / "kubeflow")
+def _run_by_the_sdk(cluster: Cluster, how: Run) -> dict[str, Done]:
+    return kubeflow_local.run(cluster.compiled, cluster.root / "kubeflow", how)
 
 
 @pytest.mark.slow
@@ -296,7 +291,7 @@ def _run_by_the_sdk(cluster: Cluster) -> dict[str, Done]:
     ],
 )
 def test_a_run_publishes_and_the_next_one_is_cached(
-    run: Callable[[Cluster], dict[str, Done]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Callable[[Cluster, Run], dict[str, Done]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     with metadata_server.running(tmp_path / "metadata.db") as server:
@@ -304,9 +299,14 @@ def test_a_run_publishes_and_the_next_one_is_cached(
 
 
 def _publish_and_take_from_the_cache(
-    cluster: Cluster, run: Callable[[Cluster], dict[str, Done]], tmp_path: Path
+    cluster: Cluster, run: Callable[[Cluster, Run], dict[str, Done]], tmp_path: Path
 ) -> None:
-    first = run(cluster)
+    def how(command: list[str], environment: Mapping[str, str]) -> tuple[int, str]:
+        # As on Kubeflow, one of TFX's own steps and one of this project's find nothing imported.
+        is_new = command[command.index("--node") + 1] in ("Transform", "Evaluator")
+        return (run_process if is_new else cluster.forks)(command, environment)
+
+    first = run(cluster, how)
     assert _states(first) == dict.fromkeys(all_steps(), "run")
     # Of processes that no other had prepared.
     assert not [line for name in ("Transform", "Evaluator") for line in _foreign(first[name].log)]
