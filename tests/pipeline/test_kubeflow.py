@@ -211,7 +211,7 @@ def test_kubernetes_and_restricted_namespaces_take_the_pods(compiled: Path, tmp_
 def test_nothing_of_this_machine_is_in_the_file(compiled: Path) -> None:
     text = compiled.read_text()
     assert str(REPOSITORY) not in text
-    assert os.path.expanduser("~") not in text
+    assert os.path.expanduser("~/") not in text
 
 
 # --- Parameters ---
