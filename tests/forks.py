@@ -4,11 +4,9 @@ import multiprocessing
 import os
 import tempfile
 from collections.abc import Callable
-from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 _PRELOADED = ["pipeline.dag", "pipeline.engine.runner", "pipeline.engine.leftovers", "modeling.evaluations"]
 
@@ -33,10 +31,7 @@ def run(function: Callable[..., Any], *arguments: Any) -> tuple[int, str]:
 
 def _context() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
-    # As a step has it when it imports TensorFlow, which reads it only then.
-    with mock.patch.dict(os.environ, {"TF_CPP_MIN_LOG_LEVEL": "3"}):
-        forkserver.ensure_running()
+    context.set_forkserver_preload(_PRELOADED)  # read when the first process starts
     return context
 
 

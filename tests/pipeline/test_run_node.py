@@ -301,15 +301,15 @@ def test_a_run_publishes_and_the_next_one_is_cached(
 def _publish_and_take_from_the_cache(
     cluster: Cluster, run: Callable[[Cluster, Run], dict[str, Done]], tmp_path: Path
 ) -> None:
+    fresh = ("Transform", "Evaluator")  # as pods are, one of TFX's own steps and one of this project's
+
     def how(command: list[str], environment: Mapping[str, str]) -> tuple[int, str]:
-        # As on Kubeflow, one of TFX's own steps and one of this project's find nothing imported.
-        is_new = command[command.index("--node") + 1] in ("Transform", "Evaluator")
-        return (run_process if is_new else cluster.forks)(command, environment)
+        is_fresh = command[command.index("--node") + 1] in fresh
+        return (run_process if is_fresh else cluster.forks)(command, environment)
 
     first = run(cluster, how)
     assert _states(first) == dict.fromkeys(all_steps(), "run")
-    # Of processes that no other had prepared.
-    assert not [line for name in ("Transform", "Evaluator") for line in _foreign(first[name].log)]
+    assert not [line for name in fresh for line in _foreign(first[name].log)]
     assert re.search("^settings   .*trainer.penalty=1.0", first["Evaluator"].log, re.MULTILINE)
     (version,) = cluster.versions()
     assert first["Pusher"].output == {"parameterValues": {"published": f"{tmp_path}/pipeline/serving/{version}"}}
