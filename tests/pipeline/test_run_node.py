@@ -294,6 +294,7 @@ def test_a_run_publishes_and_the_next_one_is_cached(
     run: Callable[[Cluster, Run], dict[str, Done]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)  # which commands that ran in this process have set
     with metadata_server.running(tmp_path / "metadata.db") as server:
         _publish_and_take_from_the_cache(Cluster(tmp_path, f"grpc://{server}"), run, tmp_path)
 
