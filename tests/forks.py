@@ -8,7 +8,14 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
-_PRELOADED = ["pipeline.dag", "pipeline.engine.runner", "pipeline.engine.leftovers", "modeling.evaluations"]
+# The first comes first: one of the libraries brings another package `tests`.
+_PRELOADED = [
+    "tests.preloaded",
+    "pipeline.dag",
+    "pipeline.engine.runner",
+    "pipeline.engine.leftovers",
+    "modeling.evaluations",
+]
 
 
 def run(function: Callable[..., Any], *arguments: Any) -> tuple[int, str]:
