@@ -17,8 +17,8 @@ def name(pipeline: PipelineFile, config: Config) -> str:
 def description(pipeline: PipelineFile, config: Config) -> str:
     """The data, a hash of all settings, and the image.
 
-    The pictures themselves lie where the steps see them, and change between the runs of a schedule: their fingerprint
-    is among the results of ImageExampleGen.
+    The pictures themselves lie where the steps see them, and change between the runs of a schedule: the metadata store
+    has their fingerprint, with each execution of ImageExampleGen.
     """
     settings = hashing.sha256_of_bytes(configuration.to_yaml(config, without=["output"]).encode())
     return f"data {_data(config)}; settings {settings[:12]}; image {', '.join(pipeline.images)}"[:_LONGEST]
