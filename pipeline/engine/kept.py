@@ -1,11 +1,12 @@
 """What is made once for all processes that share a pipeline root, where to make it takes slow imports."""
 
-import hashlib
 import json
 import os
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+
+from common import hashing
 
 FOLDER = os.path.join(".cache", "steps")  # in the pipeline root
 
@@ -20,7 +21,7 @@ def get(folder: str | None, depends: object, make: Callable[[], bytes]) -> bytes
     """
     if folder is None:
         return make()
-    path = Path(folder, hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest())
+    path = Path(folder, hashing.sha256_of_bytes(json.dumps(depends, sort_keys=True).encode()))
     if path.exists():
         return path.read_bytes()
     made = make()
