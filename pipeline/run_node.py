@@ -117,7 +117,7 @@ def _start(options: argparse.Namespace) -> int:
     if options.node == "ImageExampleGen":
         _check_data(config)
     folder = Path(options.pipeline_root, options.node)
-    is_local = _is_local(options.pipeline_root)
+    is_local = not folders.is_address(options.pipeline_root)
     if is_local:
         verdicts.recall(folder, options.run_id)
     _log_to_pod()
@@ -167,17 +167,13 @@ def _check_writable(options: argparse.Namespace, address: connection.Address) ->
     """The first step tells it of all folders, though only the last may write to that of the published models."""
     node = f"{options.pipeline_root}/{options.node}"
     for path in (options.pipeline_root, node, f"{node}/{_LOCK}"):
-        if _is_local(path):
+        if not folders.is_address(path):
             writable.check("--pipeline-root", path)
-    if _is_local(options.serving):
+    if not folders.is_address(options.serving):
         writable.check("--serving", options.serving)
     if address.file:
         writable.check("--metadata", address.file)
         writable.check("--metadata", os.path.dirname(address.file))
-
-
-def _is_local(path: str) -> bool:
-    return "://" not in path
 
 
 def _check_data(config: Config) -> None:
@@ -204,7 +200,7 @@ def _share_weights(root: str) -> None:
 def _run(options: argparse.Namespace, config: Config, store: "connection.Config", told: dict[str, Any]) -> None:
     # On a node without GPUs, its errors are that there are none.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1" if options.gpus else "3")
-    is_local = _is_local(options.pipeline_root)
+    is_local = not folders.is_address(options.pipeline_root)
     if is_local:
         _share_weights(options.pipeline_root)
         compiled.import_launcher()
