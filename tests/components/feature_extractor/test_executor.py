@@ -14,7 +14,7 @@ from tfx.types.standard_artifacts import Examples, TransformGraph
 
 from common import labels, progress
 from common.errors import UserError
-from components.feature_extractor import executor
+from components.feature_extractor import extractor
 from components.feature_extractor.augmentation import Augmentation
 from modeling import backbones, precision
 from modeling import features as feature_files
@@ -217,7 +217,7 @@ def test_a_worker_with_other_weights_stops(
 
 
 def test_workers_that_start_side_by_side_get_the_same_random_weights(transform_graph: TransformGraph) -> None:
-    settings = executor.Settings(
+    settings = extractor.Settings(
         transform_graph=transform_graph.uri,
         backbone="VGG16",
         weights="random",
@@ -230,7 +230,7 @@ def test_workers_that_start_side_by_side_get_the_same_random_weights(transform_g
         seed=0,
     )
     with ThreadPoolExecutor(4) as threads:
-        found = set(threads.map(lambda _: executor.Extractor(settings).weights_sha256, range(4)))
+        found = set(threads.map(lambda _: extractor.Extractor(settings).weights_sha256, range(4)))
     assert len(found) == 1
 
 
