@@ -1,0 +1,253 @@
+"""Results of benchmarks: shown as tables, compared with those kept before, and kept as JSON and as a plot.
+
+A result's file holds:
+  benchmark: its name.
+  date: when it was written, in UTC.
+  machine: `processor`; `cores`, those that the process may use; `instructions`, those of _INSTRUCTIONS that it has;
+    `memory_bytes`; versions of `python`, `tensorflow` and `keras`; `commit`, with a plus sign where files were changed.
+  settings: the benchmark's own options.
+  rows: what was measured, a name in `row` and the measures beside it: numbers, [low, high] for an interval, or null.
+  targets: `what` shall be `at_most` or `at_least` the `limit`, its `value`, and whether it is `met`; null for both
+    where it was not measured.
+
+Measures named alike mean the same in all benchmarks: `seconds`, `cpu_seconds`, `others` and `peak_bytes` are those of
+`measuring`.
+"""
+
+import argparse
+import datetime
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+KEPT = Path(__file__).parent / "results"
+AT_LEAST, AT_MOST = "at_least", "at_most"
+
+Row = dict[str, Any]
+
+_INSTRUCTIONS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
+_QUIET = 0.1  # processors; daemons alone take less
+_HARDWARE = ("processor", "cores", "instructions", "memory_bytes")
+
+
+class Target(NamedTuple):
+    """What was wanted, and what came of it.
+
+    Attributes:
+      what: is measured.
+      bound: AT_LEAST or AT_MOST.
+      limit: the bound's.
+      value: what was measured; None where it was not.
+    """
+
+    what: str
+    bound: str
+    limit: float
+    value: float | None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the value keeps the bound; None where it was not measured."""
+        if self.value is None:
+            return None
+        return self.value >= self.limit if self.bound == AT_LEAST else self.value <= self.limit
+
+
+class Result(NamedTuple):
+    """What a benchmark found; the fields are the keys of its file."""
+
+    benchmark: str
+    settings: Mapping[str, Any]
+    rows: Sequence[Row]
+    targets: Sequence[Target]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares where the result goes and what it is compared with; `finish` reads both."""
+    kept = "benchmarks/results/<name>.json"
+    parser.add_argument("--output", type=Path, help=f"JSON of the result, a plot beside it; default: {kept}")
+    parser.add_argument("--compare", type=Path, help=f"an earlier result; default: {kept}")
+
+
+def finish(result: Result, options: argparse.Namespace) -> None:
+    """Prints a result beside an earlier one, then writes it.
+
+    Args:
+      result: of the benchmark.
+      options: of its command line.
+    """
+    kept = KEPT / f"{result.benchmark}.json"
+    earlier, output = options.compare or kept, options.output or kept
+    written = as_json(result)
+    print("\n".join(show(written)))
+    if earlier.exists():
+        print("\n".join(compare(written, json.loads(earlier.read_text()))))
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(written, indent=1) + "\n")
+    plot(written, output.with_suffix(".svg"))
+    print(f"\nwritten: {output}, {output.with_suffix('.svg')}")
+
+
+def kept(path: Path, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What a part of a benchmark came to, from its file if it was measured before: JSON alone."""
+    if not path.exists():
+        print(f"runs: {path.stem}", flush=True)
+        found = measure()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(found, indent=1) + "\n")
+    return json.loads(path.read_text())
+
+
+def clock(others: Iterable[float]) -> tuple[str, str]:
+    """The measure of time that targets go by, and its name in words.
+
+    Args:
+      others: processors that other work kept busy meanwhile; where it was any, wall time is that work's too.
+    """
+    if max(others, default=0) > _QUIET:
+        return "cpu_seconds", "processor time, as the machine was shared"
+    return "seconds", "wall time"
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """What a result's file holds."""
+    return {
+        "benchmark": result.benchmark,
+        "date": f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M}",
+        "machine": machine(),
+        "settings": dict(result.settings),
+        "rows": [{name: _rounded(value) for name, value in row.items()} for row in result.rows],
+        "targets": [
+            {"what": target.what, target.bound: target.limit, "value": _rounded(target.value), "met": target.met}
+            for target in result.targets
+        ],
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were measured on."""
+    cpu = dict(_fields(Path("/proc/cpuinfo")))
+    memory = dict(_fields(Path("/proc/meminfo")))
+    return {
+        "processor": cpu.get("model name", platform.machine()),
+        "cores": len(os.sched_getaffinity(0)),
+        "instructions": [name for name in _INSTRUCTIONS if name in cpu.get("flags", "").split()],
+        "memory_bytes": int(memory["MemTotal"].split()[0]) * 1024,
+        "python": platform.python_version(),
+        "tensorflow": importlib.metadata.version("tensorflow"),
+        "keras": importlib.metadata.version("keras"),
+        "commit": _commit(),
+    }
+
+
+def show(written: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of a result as Markdown; `written` is as `as_json` has it."""
+    about = written["machine"]
+    yield (
+        f"\n{written['benchmark']}, {written['date']}: {about['processor']}, {about['cores']} cores "
+        f"({', '.join(about['instructions'])}), TensorFlow {about['tensorflow']}, commit {about['commit']}\n"
+    )
+    measures = list(dict.fromkeys(name for row in written["rows"] for name in row))
+    yield from _table(measures, [[row.get(name) for name in measures] for row in written["rows"]])
+    if written["targets"]:
+        yield ""
+        words = {None: "not measured", True: "met", False: "MISSED"}
+        rows = [
+            [target["what"], target["value"], f"{bound.replace('_', ' ')} {_text(target[bound])}", words[target["met"]]]
+            for target in written["targets"]
+            for bound in (AT_LEAST, AT_MOST)
+            if bound in target
+        ]
+        yield from _table(["target", "value", "wanted", ""], rows)
+
+
+def compare(written: Mapping[str, Any], earlier: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of a table of each number that two results share, and of the ratio of the first to the second."""
+    others = {name: earlier["machine"].get(name) for name in _HARDWARE}
+    yield f"\nAgainst the result of {earlier['date']}, commit {earlier['machine']['commit']}:"
+    if others != {name: written["machine"][name] for name in _HARDWARE}:
+        yield f"that was ANOTHER MACHINE: {', '.join(f'{name} {value}' for name, value in others.items())}"
+    if earlier["settings"] != written["settings"]:
+        yield f"with OTHER SETTINGS: {earlier['settings']}"
+    yield ""
+    before = {row["row"]: row for row in earlier["rows"]}
+    rows = [
+        [row["row"], name, old, new, new / old]
+        for row in written["rows"]
+        for name, new in row.items()
+        if _is_number(new) and _is_number(old := before.get(row["row"], {}).get(name)) and old
+    ]
+    yield from _table(["row", "measure", "then", "now", "now / then"], rows)
+
+
+def plot(written: Mapping[str, Any], path: Path) -> None:
+    """Draws a panel for each measure, a bar for each row, as SVG."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    rows = written["rows"]
+    measures = list(dict.fromkeys(name for row in rows for name, value in row.items() if _is_number(value)))
+    figure = Figure(figsize=(3 + 2.2 * len(measures), 1.2 + 0.25 * len(rows)), layout="constrained")
+    panels = figure.subplots(1, max(1, len(measures)), sharey=True, squeeze=False)[0]
+    for panel, measure in zip(panels, measures, strict=False):
+        values = [value if _is_number(value := row.get(measure)) else math.nan for row in rows]
+        panel.barh([row["row"] for row in rows], values, color="#4269d0")
+        panel.set_title(measure, fontsize=8)
+        panel.tick_params(labelsize=7)
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[0].invert_yaxis()
+    about = written["machine"]
+    figure.suptitle(f"{written['benchmark']}: {about['processor']}, {about['cores']} cores", fontsize=9)
+    # Text stays text, and the same numbers give the same file.
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": written["benchmark"]}):
+        figure.savefig(path, metadata={"Date": None})
+
+
+def _fields(path: Path) -> Iterator[tuple[str, str]]:
+    for line in path.read_text().splitlines():
+        name, _, value = line.partition(":")
+        yield name.strip(), value.strip()
+
+
+def _commit() -> str:
+    arguments = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
+    found = subprocess.run(arguments, cwd=KEPT.parent, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"
+
+
+def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[str]:
+    yield f"| {' | '.join(names)} |"
+    yield f"|{' --- |' * len(names)}"
+    for row in rows:
+        yield f"| {' | '.join(map(_text, row))} |"
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    return (
+        f"{value:,.4g}"
+        if isinstance(value, float) and abs(value) < 1000
+        else f"{value:,.0f}"
+        if _is_number(value)
+        else str(value)
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _rounded(value: Any) -> Any:
+    """Five digits, which is more than any time holds."""
+    if isinstance(value, list | tuple):
+        return [_rounded(one) for one in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value
