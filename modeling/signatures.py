@@ -81,6 +81,8 @@ class _Servable(tf.Module):
         probability_chunks = _array(tf.zeros([0, self.labels.shape[0]]))
         error_chunks = _array(tf.zeros([0], tf.string))
         for start in tf.range(0, tf.shape(image_bytes)[0], _CHUNK):
+            # One chunk uses all cores. By default, up to ten would be computed at once, with the memory of as many.
+            tf.autograph.experimental.set_loop_options(parallel_iterations=1)
             found, failed = self._answer(image_bytes[start : start + _CHUNK])
             probability_chunks = probability_chunks.write(probability_chunks.size(), found)
             error_chunks = error_chunks.write(error_chunks.size(), failed)

@@ -11,6 +11,7 @@ import steps
 import tensorflow as tf
 import tensorflow_transform as tft
 from pictures import encode, png
+from tensorflow.core.protobuf import saved_model_pb2
 from tfx.types.standard_artifacts import Examples, Model, TransformGraph
 
 from common import example_records
@@ -46,6 +47,15 @@ def test_a_session_answers_as_the_object_loader_does(
     is_bytes = signature == "serving_default"
     values = steps.images(chosen) if is_bytes else list(map(example_records.encode, chosen))
     _assert_loaders_agree(f"{model.uri}/Format-Serving", signature, values)
+
+
+def test_one_chunk_is_computed_at_a_time(model: Model) -> None:
+    # By default ten passes through a loop run at once, on as many processors and with the memory of ten chunks.
+    saved = saved_model_pb2.SavedModel.FromString(Path(model.uri, "Format-Serving", "saved_model.pb").read_bytes())
+    functions = saved.meta_graphs[0].graph_def.library.function
+    chunks = [function for function in functions if "serve_pictures" in function.signature.name]
+    loops = [node for function in chunks for node in function.node_def if node.op == "While"]
+    assert {loop.attr["parallel_iterations"].i for loop in loops} == {1}
 
 
 @pytest.mark.parametrize("signature", ["serving_default", signatures.SERVE_EXAMPLES])
