@@ -26,6 +26,11 @@ class Backbone(NamedTuple):
     gflops: float
 
     @property
+    def is_chain(self) -> bool:
+        """Whether it is convolutions and poolings one after another, which ncnn computes too."""
+        return self.module in ("vgg16", "vgg19")
+
+    @property
     def is_cut_late(self) -> bool:
         """Whether a single tensor crosses some gap near its end; NASNet's cells each read the two before them."""
         return self.module != "nasnet"

@@ -42,6 +42,7 @@ class FeaturesInfo:
       weights: where the backbone's weights are from, as `modeling.weights.load_into` tells it.
       weights_sha256: hash of them, as `modeling.weights.sha256_of` makes it.
       identity: hash of all that the features depend on, as `common.unfinished` makes it.
+      engine: what ran the forward pass, as `modeling.engines` names it; TensorFlow alone did before it had a name.
     """
 
     backbone: str
@@ -55,6 +56,7 @@ class FeaturesInfo:
     weights: str
     weights_sha256: str
     identity: str
+    engine: str = "tensorflow"
 
     def write(self, directory: str) -> None:
         """Writes `features.json`."""

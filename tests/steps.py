@@ -57,6 +57,7 @@ _EXTRACTION = {
     "flip": True,
     "rotation": 0.05,
     "zoom": 0.1,
+    "engine": "auto",
     "precision": "float32",
     "batch_size": 8,
     "seed": 0,

@@ -35,6 +35,8 @@ class FeatureExtractorSpec(ComponentSpec):
         "flip": ExecutionParameter(type=bool),
         "rotation": ExecutionParameter(type=float),
         "zoom": ExecutionParameter(type=float),
+        # "auto", "tensorflow" or "ncnn".
+        "engine": ExecutionParameter(type=str),
         # "auto", "float32" or "bfloat16".
         "precision": ExecutionParameter(type=str),
         # Pictures in one forward pass.

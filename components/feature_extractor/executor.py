@@ -1,10 +1,13 @@
 """What FeatureExtractor does: a shard of examples in, a shard of features out."""
 
+import logging
+import os
 from collections.abc import Iterable
 from typing import Any
 
 import apache_beam as beam
 import tensorflow as tf
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from tfx import types
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
@@ -14,9 +17,11 @@ from common.errors import UserError
 from common.examples import EVAL, TRAIN, read_pictures, split_folder
 from components.feature_extractor.augmentation import Augmentation
 from components.feature_extractor.extractor import Extractor, Settings, Shard
-from modeling.precision import resolve
+from modeling import engines
 
 SPLITS = (TRAIN, EVAL)
+
+_log = logging.getLogger(__name__)
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -44,10 +49,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         # Also tells here that weights do not fit: Beam would wrap the error.
         extractor = Extractor(settings)
         # What another machine, or the same one later, may take otherwise: no two of them finish one piece of work.
-        taken = {"precision": settings.precision, "weights_sha256": extractor.weights_sha256}
+        engine, precision = settings.engine
+        _log.info("%s runs in %s, in %s", settings.backbone, engine, precision)
+        taken = {"engine": engine, "precision": precision, "weights_sha256": extractor.weights_sha256}
         identity = unfinished.identity(input_dict, {**exec_properties, **taken})
         extractor.info(max(1, views[TRAIN]), pictures, identity).write(output.uri)
-        extract = _ExtractShard(settings, extractor.weights_sha256)
+        extract = _ExtractShard(settings, extractor.weights_sha256, _workers(self._beam_pipeline_args or []))
         del extractor  # each worker makes its own
         work = unfinished.make_folder(output.uri, identity)
         shards = [shard for split in SPLITS for shard in _shards(examples, work, split, views[split])]
@@ -60,13 +67,14 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
 
 class _ExtractShard(beam.DoFn):
-    def __init__(self, settings: Settings, weights_sha256: str) -> None:
+    def __init__(self, settings: Settings, weights_sha256: str, workers: int) -> None:
         self._settings = settings
         self._weights_sha256 = weights_sha256
+        self._workers = workers
 
     def setup(self) -> None:
         """Raises UserError where this worker's weights are not those that the step began with."""
-        self._extractor = Extractor(self._settings)
+        self._extractor = Extractor(self._settings, max(1, len(os.sched_getaffinity(0)) // self._workers))
         if self._extractor.weights_sha256 != self._weights_sha256:
             raise UserError(
                 f"backbone.weights: a worker loads other weights ({self._extractor.weights}) than the step began with; "
@@ -78,6 +86,12 @@ class _ExtractShard(beam.DoFn):
         return ()
 
 
+def _workers(beam_pipeline_args: list[str]) -> int:
+    """How many workers of Beam share a machine."""
+    options = PipelineOptions(beam_pipeline_args).view_as(DirectOptions)
+    return options.direct_num_workers or os.cpu_count() or 1
+
+
 def _settings(transform_graph: str, exec_properties: dict[str, Any]) -> Settings:
     return Settings(
         transform_graph=transform_graph,
@@ -87,7 +101,7 @@ def _settings(transform_graph: str, exec_properties: dict[str, Any]) -> Settings
         fine_tune=exec_properties["fine_tune"],
         fine_tune_at=exec_properties.get("fine_tune_at"),
         augmentation=Augmentation(*(exec_properties[limit] for limit in Augmentation._fields)),
-        precision=resolve(exec_properties["precision"]),
+        engine=engines.resolve(exec_properties["engine"], exec_properties["precision"], exec_properties["backbone"]),
         batch_size=exec_properties["batch_size"],
         seed=exec_properties["seed"],
     )

@@ -1,6 +1,7 @@
 """The frozen layers at work on a shard of pictures."""
 
 import contextlib
+import functools
 import logging
 import os
 import threading
@@ -17,6 +18,8 @@ from common import progress, unfinished
 from common.examples import FILE_NAME, IMAGE, LABEL, SHA256
 from components.feature_extractor.augmentation import Augmentation, augment
 from modeling import backbones, devices, features, picture_graph, weights
+from modeling.engines import NCNN, Engine
+from modeling.ncnn_network import NcnnNetwork, Values
 from modeling.precision import arithmetic
 
 _log = logging.getLogger(__name__)
@@ -25,7 +28,7 @@ _seeded = threading.Lock()
 
 
 class Settings(NamedTuple):
-    """What features depend on besides the pictures; FeatureExtractorSpec documents each. The precision is resolved."""
+    """What features depend on besides the pictures; FeatureExtractorSpec documents each. The engine is resolved."""
 
     transform_graph: str
     backbone: str
@@ -34,7 +37,7 @@ class Settings(NamedTuple):
     fine_tune: bool
     fine_tune_at: int | None
     augmentation: Augmentation
-    precision: str
+    engine: Engine
     batch_size: int
     seed: int
 
@@ -77,11 +80,12 @@ class Extractor:
       weights_sha256: their hash; this and the former are as in FeaturesInfo.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, threads: int = 1) -> None:
         """Builds the model.
 
         Args:
           settings: what the features depend on.
+          threads: processors that ncnn may keep busy; TensorFlow takes what there is.
 
         Raises:
           UserError: the weights, the picture size or the layer to fine-tune from do not fit the backbone.
@@ -89,7 +93,7 @@ class Extractor:
         devices.configure()
         self._settings = settings
         self._transform = tft.TFTransformOutput(settings.transform_graph).transform_features_layer()
-        with _seeded, arithmetic(settings.precision):
+        with _seeded, arithmetic(settings.engine.precision):
             keras.utils.set_random_seed(settings.seed)
             backbone = backbones.build(settings.backbone, settings.image_size)
             self.weights = weights.load_into(backbone, settings.backbone, settings.weights)
@@ -100,8 +104,9 @@ class Extractor:
                 else len(backbone.layers)
             )
             self._cut = backbones.cut(backbone, settings.backbone, self._index)
+        self._backbone, self._threads = backbone, threads
         size = settings.image_size
-        self._forward = tf.function(self._families, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32)])
+        self._graph = tf.function(self._families, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32)])
 
     def info(self, views: int, pictures: dict[str, int], identity: str) -> features.FeaturesInfo:
         """What the features will be; the arguments are as in FeaturesInfo."""
@@ -111,13 +116,14 @@ class Extractor:
             image_size=settings.image_size,
             fine_tune_index=self._index if settings.fine_tune else None,
             boundary=self._cut.boundary,
-            shapes={family: [int(side) for side in spec.shape[1:]] for family, spec in self._outputs().items()},
+            shapes=self._shapes(),
             views=views,
             pictures=pictures,
-            precision=settings.precision,
+            precision=settings.engine.precision,
             weights=self.weights,
             weights_sha256=self.weights_sha256,
             identity=identity,
+            engine=settings.engine.name,
         )
 
     def extract(self, shard: Shard) -> None:
@@ -132,6 +138,7 @@ class Extractor:
             return
         with contextlib.ExitStack() as stack:
             writers = _Writers(shard, stack)
+            forward = self._in_ncnn if settings.engine.name == NCNN else self._in_tensorflow
             for batch in self._batches(shard.examples):
                 for view in range(max(1, shard.views)):
                     pictures = (
@@ -139,19 +146,40 @@ class Extractor:
                         if shard.views
                         else batch.pictures
                     )
-                    for family, values in self._forward(pictures).items():
-                        writers.write(family, view, batch, values.numpy())
+                    for family, values in forward(pictures).items():
+                        writers.write(family, view, batch, values)
                     progress.advance(len(batch.labels))
 
     def _is_done(self, shard: Shard) -> bool:
         return all(
             tf.io.gfile.exists(shard.path(family, view))
-            for family in self._outputs()
+            for family in self._shapes()
             for view in range(max(1, shard.views))
         )
 
-    def _outputs(self) -> dict[str, tf.TensorSpec]:
-        return self._forward.get_concrete_function().structured_outputs
+    def _shapes(self) -> dict[str, list[int]]:
+        """Shape of one feature by family."""
+        last = self._cut.suffix or self._cut.prefix
+        shapes = {features.BOTTLENECKS: [last.output.shape[-1]]}
+        if self._settings.fine_tune:
+            shapes[features.ACTIVATIONS] = list(self._cut.prefix.output.shape[1:])
+        return shapes
+
+    @functools.cached_property
+    def _network(self) -> NcnnNetwork:
+        wanted = [self._cut.boundary] if self._settings.fine_tune else []
+        return NcnnNetwork(self._backbone, [*wanted, len(self._backbone.operations) - 1], self._threads)
+
+    def _in_ncnn(self, pictures: Values) -> dict[str, Values]:
+        # Of an array, Keras scales the values where they are.
+        *activations, maps = self._network(backbones.preprocess(self._settings.backbone, pictures.copy()))
+        families = {features.BOTTLENECKS: maps.mean(axis=(1, 2))}
+        if self._settings.fine_tune:
+            families[features.ACTIVATIONS] = activations[0] if self._cut.boundary else pictures
+        return families
+
+    def _in_tensorflow(self, pictures: Values) -> dict[str, Values]:
+        return {family: values.numpy() for family, values in self._graph(pictures).items()}
 
     def _families(self, pictures: tf.Tensor) -> dict[str, tf.Tensor]:
         activations = self._cut.prefix(pictures, training=False)

@@ -108,8 +108,15 @@ class FeaturesConfig(_Section):
     # 0 stores each picture once as it is; n stores n randomly augmented views, and epoch e trains on view e mod n.
     augmentation_views: Annotated[int, Field(ge=0, le=100)] = 0
     augmentation: AugmentationConfig = AugmentationConfig()
+    engine: Literal["auto", "tensorflow", "ncnn"] = "auto"  # auto: the faster on this machine; ncnn: VGG alone
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor has it
     batch_size: BatchSize = 32  # pictures at a time
+
+    @model_validator(mode="after")
+    def _computes_in_what_the_engine_has(self) -> "FeaturesConfig":
+        if self.engine == "ncnn" and self.precision == "bfloat16":
+            raise _across_keys("got ncnn with precision = bfloat16, expected auto or tensorflow", "engine")
+        return self
 
 
 class TrainerConfig(_Section):
@@ -167,6 +174,17 @@ class Config(_Section):
     features: FeaturesConfig = FeaturesConfig()
     trainer: TrainerConfig = TrainerConfig()
     gate: GateConfig = GateConfig()
+
+    @field_validator("features")
+    @classmethod
+    def _runs_a_backbone_that_the_engine_takes(cls, features: FeaturesConfig, info: ValidationInfo) -> FeaturesConfig:
+        backbone = info.data.get("backbone")
+        if features.engine == "ncnn" and backbone is not None and not BACKBONES[backbone.name].is_chain:
+            chains = " and ".join(name for name, one in BACKBONES.items() if one.is_chain)
+            raise _across_keys(
+                f"got ncnn, which runs {chains}, expected auto or tensorflow for {backbone.name}", "engine"
+            )
+        return features
 
     @field_validator("trainer")
     @classmethod

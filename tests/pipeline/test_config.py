@@ -250,6 +250,10 @@ _GROUPS = r"expected folder, likeness, or a regular expression with one group in
             "features.precision: got 'float16', expected one of auto, float32, bfloat16",
         ),
         (
+            "features={engine: ncnn, precision: bfloat16}",
+            "features.engine: got ncnn with precision = bfloat16, expected auto or tensorflow",
+        ),
+        (
             "backbone.name=VGG17",
             f"backbone.name: got 'VGG17', expected one of {', '.join(BACKBONES)}",
         ),
@@ -355,6 +359,16 @@ def test_the_layer_to_fine_tune_from_must_be_one_of_the_backbone(tmp_path: Path)
     with pytest.raises(UserError) as error:
         load(file, ["backbone.name=ResNet"])  # of no known number of layers
     assert "fine_tune_at" not in str(error.value)
+
+
+def test_ncnn_is_refused_for_a_backbone_that_it_does_not_run(tmp_path: Path) -> None:
+    file = write(tmp_path, "features: {engine: ncnn}")
+    assert load(file, ["backbone.name=VGG19"]).features.engine == "ncnn"
+    with pytest.raises(UserError) as error:
+        load(file, ["backbone.name=ResNet50"])
+    assert str(error.value) == (
+        f"{file}: features.engine: got ncnn, which runs VGG16 and VGG19, expected auto or tensorflow for ResNet50"
+    )
 
 
 def test_unreadable_file_is_told_in_one_line(tmp_path: Path) -> None:

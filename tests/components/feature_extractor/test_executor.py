@@ -16,8 +16,9 @@ from common import labels, progress
 from common.errors import UserError
 from components.feature_extractor import extractor
 from components.feature_extractor.augmentation import Augmentation
-from modeling import backbones, precision
+from modeling import backbones, engines, precision
 from modeling import features as feature_files
+from modeling.engines import TENSORFLOW, Engine
 from modeling.features import ACTIVATIONS, BOTTLENECKS, FeaturesInfo
 
 
@@ -66,6 +67,7 @@ def test_it_says_what_the_features_are(examples: Examples, features: Examples) -
         weights="random",
         weights_sha256=FeaturesInfo.read(features.uri).weights_sha256,
         identity=FeaturesInfo.read(features.uri).identity,
+        engine="ncnn",
     )
     assert labels.read_labels(features.uri) == ["apple", "berry", "cherry"]
 
@@ -140,10 +142,25 @@ def _extract_until_killed(features: Examples, *extraction: Any, **changes: Any) 
 
 
 def test_a_second_attempt_goes_on_from_the_shards_of_a_killed_one(
-    examples: Examples, transform_graph: TransformGraph, features: Examples, tmp_path: Path
+    examples: Examples,
+    transform_graph: TransformGraph,
+    features: Examples,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pictures = FeaturesInfo.read(features.uri).pictures
     _extract_until_killed(features, examples, transform_graph, tmp_path / "1")
+    anew: list[int] = []
+    with monkeypatch.context() as another_machine:
+        another_machine.setattr(engines, "_has_ncnn", lambda: False)
+        progress.listen(lambda done, total, unit: anew.append(done))
+        other = steps.extract(examples, transform_graph, tmp_path / "other")
+        progress.listen(None)
+    assert anew[1] == 8, "what one engine began, another does not go on with"
+    assert FeaturesInfo.read(other.uri).engine == "tensorflow"
+    for family, tolerance in ((BOTTLENECKS, 1e-5), (ACTIVATIONS, 1e-3)):
+        found, expected = (_stored(one, "train", family)[0] for one in (other, features))
+        assert np.abs(found - expected).max() < tolerance * np.abs(expected).max(), "the engines agree"
     told: list[int] = []
     try:
         progress.listen(lambda done, total, unit: told.append(done))
@@ -156,13 +173,6 @@ def test_a_second_attempt_goes_on_from_the_shards_of_a_killed_one(
         for family in (BOTTLENECKS, ACTIVATIONS):
             np.testing.assert_array_equal(_stored(second, split, family)[0], _stored(features, split, family)[0])
     assert not list(tmp_path.rglob(".unfinished-*"))
-    again: list[int] = []
-    progress.listen(lambda done, total, unit: again.append(done))
-    try:
-        steps.extract(examples, transform_graph, tmp_path / "3", augmentation_views=1)
-    finally:
-        progress.listen(None)
-    assert again[1] == 8, "another setting begins anew"
 
 
 def test_features_are_of_one_precision_where_another_machine_finishes_a_killed_attempt(
@@ -177,7 +187,7 @@ def test_features_are_of_one_precision_where_another_machine_finishes_a_killed_a
     _extract_until_killed(features, examples, transform_graph, tmp_path / "1", precision="auto")
     monkeypatch.setattr(precision, "_CPU_FLAGS", none)
     second = steps.extract(examples, transform_graph, tmp_path / "2", precision="auto")
-    assert FeaturesInfo.read(second.uri).precision == "float32"
+    assert Engine(FeaturesInfo.read(second.uri).engine, FeaturesInfo.read(second.uri).precision) == ("ncnn", "float32")
     for split in ("train", "eval"):
         np.testing.assert_array_equal(_stored(second, split, BOTTLENECKS)[0], _stored(features, split, BOTTLENECKS)[0])
 
@@ -225,7 +235,7 @@ def test_workers_that_start_side_by_side_get_the_same_random_weights(transform_g
         fine_tune=True,
         fine_tune_at=None,
         augmentation=Augmentation(flip=False, rotation=0.0, zoom=0.0),
-        precision="float32",
+        engine=Engine(TENSORFLOW, "float32"),
         batch_size=8,
         seed=0,
     )
