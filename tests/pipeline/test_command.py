@@ -173,6 +173,19 @@ def test_a_reader_that_has_seen_enough_ends_nothing(tmp_path: Path) -> None:
     assert _without_reader("-c", program) == (0, "")
 
 
+def test_a_command_looks_for_garbage_rarely_and_not_as_it_ends() -> None:
+    program = """
+import atexit, gc
+from pipeline import command
+gc.callbacks.append(lambda *_: print("looked"))
+atexit.register(lambda: print("put aside", gc.get_freeze_count() > 50_000))
+kept = []
+run = lambda _: kept.extend([] for _ in range(60_000)) or 0
+command.Command("program", "Does it.", lambda _: None, run, {0: "done"}).end_process([])
+"""
+    assert _run("-c", program).stdout.splitlines()[0] == "put aside True"
+
+
 _INTERRUPTED = {
     "doctor": "from pipeline import doctor as one; one._MODULES = ('sleeper',); arguments = []",
     "kubeflow": """
