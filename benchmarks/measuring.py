@@ -1,18 +1,17 @@
-"""What a command or a call takes: time, processor time and memory. Linux alone, by /proc."""
+"""What a command or a call takes: time, processor time and memory."""
 
+import contextlib
 import os
-import resource
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
+import psutil
+
 _INTERVAL = 0.1  # seconds between two looks at memory
-_TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-_TIMES = slice(11, 15)  # of what `_stat` gives: user and system time, the process's own and that of its ended children
 
 
 class Usage(NamedTuple):
@@ -54,20 +53,17 @@ class Command(NamedTuple):
     lines: list[Line]
 
 
-def command(arguments: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> Command:
+def command(arguments: Sequence[str], log: Path) -> Command:
     """Runs a command to its end.
 
     Args:
       arguments: the program and its arguments.
       log: file for standard error.
-      environment: variables besides those of this process.
     """
     watch = _Watch()
     lines: list[Line] = []
     with log.open("wb") as errors:
-        process = subprocess.Popen(
-            arguments, stdout=subprocess.PIPE, stderr=errors, text=True, env={**os.environ, **(environment or {})}
-        )
+        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, text=True)
     assert process.stdout is not None
     reader = threading.Thread(target=_read, args=(process.stdout, process.pid, watch, lines))
     reader.start()
@@ -75,7 +71,7 @@ def command(arguments: Sequence[str], log: Path, environment: Mapping[str, str] 
     try:
         while not ended:
             time.sleep(_INTERVAL)
-            peak = max(peak, _resident(_tree(process.pid)))
+            peak = max(peak, int(_total(process.pid, lambda one: one.memory_info().rss)))
             ended, status, used = os.wait4(process.pid, os.WNOHANG)
     except BaseException:
         process.kill()
@@ -91,10 +87,10 @@ def command(arguments: Sequence[str], log: Path, environment: Mapping[str, str] 
 
 def call(work: Callable[[], object]) -> Usage:
     """Calls something in this process."""
-    began = _own_seconds()
+    began = time.process_time()
     watch = _Watch()
     work()
-    return watch.usage(_own_seconds() - began)
+    return watch.usage(time.process_time() - began)
 
 
 class _Watch:
@@ -115,37 +111,23 @@ class _Watch:
 
 def _read(stream: IO[str], pid: int, watch: _Watch, lines: list[Line]) -> None:
     for text in stream:
-        ticks = sum(int(value) for stat in _tree(pid).values() for value in stat[_TIMES])
-        lines.append(Line(text.rstrip("\n"), watch.seconds(), ticks / _TICKS))
+        # All four times: user and system, of the process itself and of its children that have ended.
+        cpu_seconds = _total(pid, lambda one: sum(one.cpu_times()[:4]))
+        lines.append(Line(text.rstrip("\n"), watch.seconds(), cpu_seconds))
 
 
-def _tree(root: int) -> dict[int, list[str]]:
-    """What /proc says of a process and all that descend from it, by process id."""
-    stats = {int(path.name): stat for path in Path("/proc").glob("[0-9]*") if (stat := _stat(path))}
-    found = {root} & stats.keys()
-    while more := {pid for pid, stat in stats.items() if int(stat[1]) in found} - found:
-        found |= more
-    return {pid: stats[pid] for pid in found}
-
-
-def _stat(process: Path) -> list[str]:
-    """The fields of a process from its state on; none where it has ended."""
-    try:
-        return (process / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return []
-
-
-def _resident(tree: Mapping[int, list[str]]) -> int:
-    return sum(int(stat[21]) for stat in tree.values()) * _PAGE
+def _total(pid: int, ask: Callable[[psutil.Process], float]) -> float:
+    """The sum over a process and all that descend from it, without those that end meanwhile."""
+    total = 0.0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        root = psutil.Process(pid)
+        for process in (root, *root.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += ask(process)
+    return total
 
 
 def _busy_seconds() -> float:
     """Of all processors since the machine started, what its host took from it included."""
-    user, nice, system, _idle, _waiting, *rest = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:9])
-    return (user + nice + system + sum(rest)) / _TICKS
-
-
-def _own_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+    times = psutil.cpu_times()
+    return times.user + times.nice + times.system + times.irq + times.softirq + times.steal

@@ -26,6 +26,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
+
 KEPT = Path(__file__).parent / "results"
 AT_LEAST, AT_MOST = "at_least", "at_most"
 
@@ -132,13 +134,13 @@ def as_json(result: Result) -> dict[str, Any]:
 
 def machine() -> dict[str, Any]:
     """What the numbers were measured on."""
-    cpu = dict(_fields(Path("/proc/cpuinfo")))
-    memory = dict(_fields(Path("/proc/meminfo")))
+    lines = (line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines())
+    cpu = {name.strip(): value.strip() for name, _, value in lines}
     return {
         "processor": cpu.get("model name", platform.machine()),
         "cores": len(os.sched_getaffinity(0)),
         "instructions": [name for name in _INSTRUCTIONS if name in cpu.get("flags", "").split()],
-        "memory_bytes": int(memory["MemTotal"].split()[0]) * 1024,
+        "memory_bytes": psutil.virtual_memory().total,
         "python": platform.python_version(),
         "tensorflow": importlib.metadata.version("tensorflow"),
         "keras": importlib.metadata.version("keras"),
@@ -207,12 +209,6 @@ def plot(written: Mapping[str, Any], path: Path) -> None:
     # Text stays text, and the same numbers give the same file.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": written["benchmark"]}):
         figure.savefig(path, metadata={"Date": None})
-
-
-def _fields(path: Path) -> Iterator[tuple[str, str]]:
-    for line in path.read_text().splitlines():
-        name, _, value = line.partition(":")
-        yield name.strip(), value.strip()
 
 
 def _commit() -> str:
