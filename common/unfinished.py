@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 PREFIX = ".unfinished-"
+_PARTIAL = ".partial"
 
 
 def identity(inputs: Mapping[str, Iterable[types.Artifact]], parameters: Mapping[str, Any]) -> str:
@@ -53,20 +55,24 @@ def make_folder(output: str, identity: str) -> str:
 
 @contextlib.contextmanager
 def record_writer(path: str) -> "Iterator[tf.io.TFRecordWriter]":
-    """Writes a TFRecord file that gets its name when it is complete: what is there need not be made again."""
+    """Writes a TFRecord file that gets its name when it is complete: what is there need not be made again.
+
+    Until then it has a name of its own, as an engine may let two workers try the same piece of work at once.
+    """
     import tensorflow as tf  # what only looks for leftovers need not wait for it
 
-    partial = f"{path}.partial"
+    partial = f"{path}.{uuid.uuid4().hex}{_PARTIAL}"
     with tf.io.TFRecordWriter(partial) as writer:
         yield writer
     fileio.rename(partial, path, overwrite=True)
 
 
 def move_files(source: str, target: str) -> None:
-    """Moves the files of a folder, not its folders, into another, which is made if missing.
+    """Moves the complete files of a folder, not its folders, into another, which is made if missing.
 
     Each keeps its name; one of that name that is there is replaced.
     """
     fileio.makedirs(target)
     for name in fileio.listdir(source):
-        fileio.rename(os.path.join(source, name), os.path.join(target, name), overwrite=True)
+        if not name.endswith(_PARTIAL):
+            fileio.rename(os.path.join(source, name), os.path.join(target, name), overwrite=True)

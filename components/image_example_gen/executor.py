@@ -9,13 +9,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
-import tensorflow as tf
 from tfx import types
 from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
-from common import escaping, example_records, hashing, labels, progress, work_files
+from common import escaping, example_records, hashing, labels, progress, unfinished, work_files
 from common.errors import TransientError, UserError
 from common.examples import Example, FileCounts, split_folder, write_notes, write_pictures
 from common.hashing import FINGERPRINT
@@ -101,8 +100,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
     def _store(self, plan: Plan, found: layout.Layout, max_pixels: int, uri: str, work: str) -> None:
         shards = []
+        stored = os.path.join(work, "stored")
         for split, records in plan.splits.items():
-            directory = split_folder(uri, split)
+            directory = split_folder(stored, split)
             fileio.makedirs(directory)
             batches = work_files.write_batches(os.path.join(work, split), records, _PICTURES_PER_SHARD)
             shards += [
@@ -123,6 +123,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 changed = next(_read_records(_changed_of(batch)))
                 path = os.path.join(found.root, changed.file.path)
                 raise TransientError(f"{path!r} changed while it was read; run again when nothing changes the folder")
+        for split in plan.splits:
+            unfinished.move_files(split_folder(stored, split), split_folder(uri, split))
 
 
 def _examine_batch(batch: str, root: str, max_pixels: int) -> None:
@@ -160,7 +162,7 @@ def _store_shard(task: tuple[str, str], root: str, classes: Sequence[str], max_p
     """Writes the pictures that a work file names to a shard; a file that changed ends it."""
     batch, shard = task
     ids = {name: index for index, name in enumerate(classes)}
-    with tf.io.TFRecordWriter(shard) as writer:
+    with unfinished.record_writer(shard) as writer:
         for record in _read_records(batch):
             try:
                 data = picture_files.read(os.path.join(root, record.file.path), max_pixels)
