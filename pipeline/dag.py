@@ -146,7 +146,7 @@ def create_pipeline(
         data_issues=data_audit.outputs["data_issues"],
         resize=config.ingest.resize,
         # What the model does not depend on is no reason to write the page again.
-        configuration=to_yaml(config, without=("output", "infer")),
+        configuration=to_yaml(config, without=("output", "infer", "beam")),
     )
     steps += [resolver, evaluator, pusher, data_audit, report]
     if config.infer is not None:

@@ -10,11 +10,15 @@ import platform
 import shlex
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from common import escaping
 from common.errors import UserError
 from modeling import weights
 from modeling.backbone_names import BACKBONES
+from pipeline import config as configuration
+from pipeline import run_folders
+from pipeline.beam import options as beam_options
 from pipeline.command import BAD_INPUT, DONE, UNHEALTHY, Command, is_interrupted
 from pipeline.kubeflow import sdk
 from pipeline.predict_inputs import find_model
@@ -68,6 +72,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a published model has to answer in TensorFlow Serving: a version's folder, a folder of versions, whose "
         "highest number is taken, or a run's output folder",
     )
+    parser.add_argument(
+        "--beam",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="the engine of a configuration has to answer, and its workers have to see the data and the output folder",
+    )
     parser.add_argument("--fetch", action="store_true", help="downloads those weights where they are not")
 
 
@@ -83,6 +94,8 @@ def _examinations(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[
         yield "weights", functools.partial(_weights, backbone, options.fetch)
     for folder in options.served:
         yield "served", functools.partial(_served, folder)
+    for file in options.beam:
+        yield "beam", functools.partial(_beam, file)
 
 
 def _version(package: str) -> str:
@@ -137,6 +150,22 @@ def _served(folder: str) -> str:
             f"python -m pipeline.export_again {shlex.quote(folder)} publishes it again"
         )
     return f"{escaping.escape(model)} answers through a session, as in TensorFlow Serving"
+
+
+def _beam(file: str) -> str:
+    config = configuration.load(file)
+    options = beam_options.of_step(config.beam, next(iter(config.beam.steps), ""))
+    if not options:
+        raise UserError(
+            f"{file}: beam.runner: {config.beam.runner}, expected an engine such as flink, and a step for it"
+        )
+    beam_options.check_address(config.beam)
+    from pipeline.beam import probe
+
+    output = Path(config.output).resolve()
+    output.mkdir(parents=True, exist_ok=True)
+    probe.check(options, output, [str(Path(one).resolve()) for one in run_folders.of_pictures(config).values()])
+    return f"a worker of {config.beam.runner} at {config.beam.address or 'its service'} has all that the steps need"
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from components.trainer.trials import Search
 from modeling import weights
 from pipeline import config as configuration
 from pipeline import run_folders
+from pipeline.beam import options as beam_options
 from pipeline.command import is_interrupted
 from pipeline.engine import faults, run_lock
 from pipeline.sample_data import write_sample
@@ -69,6 +70,7 @@ def open_output(config: configuration.Config, output: Path, own: Collection[str]
     """
     own = (*own, _LOGS, _PIPELINE, faults.METADATA_FILE)
     folders.check_no_pattern("--output", str(output))
+    beam_options.check_address(config.beam)
     pictures = {setting: os.path.realpath(folder) for setting, folder in run_folders.of_pictures(config).items()}
     run_folders.check_apart("--output", str(output), pictures, inside=own)
     with faults.writing(output):
@@ -169,6 +171,7 @@ def run(
     """
     from tfx.orchestration import metadata
 
+    from pipeline.beam import pipelines as beam_pipelines
     from pipeline.dag import create_pipeline
     from pipeline.engine import leftovers
     from pipeline.engine.runner import StepFailedError, StepRunner
@@ -188,7 +191,8 @@ def run(
     leftovers.follow(connection, pipeline_root)
     leftovers.forget_removed_versions(connection)
     progress.listen(screen.advance)
-    runner = StepRunner(screen, is_interrupted)
+    pictures = [data, *filter(None, [config.infer])]
+    runner = StepRunner(screen, is_interrupted, lambda step: beam_pipelines.maker(config.beam, step, output, pictures))
     try:
         runner.run(pipeline)
     except StepFailedError as error:

@@ -19,6 +19,7 @@ from common import escaping, folders, locks, packages, progress
 from common.errors import TransientError, UserError
 from modeling import weights
 from pipeline import run_folders
+from pipeline.beam import options as beam_options
 from pipeline.command import BAD_INPUT, DONE, Command, is_interrupted
 from pipeline.config import Config
 from pipeline.engine import compiled, connection, faults, kept, reachable, verdicts, writable
@@ -50,6 +51,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--executor-input", metavar="JSON", required=True, help="KFP's ExecutorInput: the settings and the outputs"
+    )
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="a setting that is no parameter of the run"
     )
     parser.add_argument(
         "--output",
@@ -106,7 +110,7 @@ def _start(options: argparse.Namespace) -> int:
     executor_input = _executor_input(options.executor_input)
     values = dict(executor_input.get("inputs", {}).get("parameterValues", {}))
     values.pop(parameters.RUN_ID, None)
-    config = parameters.to_config(values)
+    config = parameters.to_config(values, options.set)
     weights.check(config.backbone.weights)
     folders.check_no_pattern("--pipeline-root", options.pipeline_root)
     run_folders.check_apart("--pipeline-root", options.pipeline_root, run_folders.of_pictures(config))
@@ -114,6 +118,7 @@ def _start(options: argparse.Namespace) -> int:
     _check_writable(options, address)
     store = connection.connect(address)
     reachable.check(address)
+    beam_options.check_address(config.beam)
     if options.node == "ImageExampleGen":
         _check_data(config)
     folder = Path(options.pipeline_root, options.node)
@@ -210,7 +215,7 @@ def _run(options: argparse.Namespace, config: Config, store: "connection.Config"
     pipeline, node = _load(options, config, folder)
     _check_metadata(store, options.metadata)
     with _only_attempt(options.pipeline_root, options.node) if is_local else contextlib.nullcontext():
-        artifacts = _launch(pipeline, node, store, is_local, options.gpus)
+        artifacts = _launch(pipeline, node, store, is_local, options.gpus, config)
     if told:
         from pipeline.kubeflow import outputs
 
@@ -283,8 +288,10 @@ def _launch(
     store: "connection.Config",
     is_local: bool,
     gpus: int,
+    config: Config,
 ) -> "dict[str, Artifact]":
     """Clears what killed attempts left, launches the node and returns its inputs and outputs by key."""
+    from pipeline.beam import pipelines as beam_pipelines
     from pipeline.engine import leftovers
     from pipeline.engine.runner import launch
     from pipeline.engine.store import RoomyMetadata, as_tfx
@@ -298,7 +305,9 @@ def _launch(
         compiled.with_tensorflow()
         _check_gpus(gpus, name)
 
-    execution_id, state = launch(pipeline, node, store, before_work)
+    pictures = [config.data or _sample_folder(), *filter(None, [config.infer])]
+    on_engine = beam_pipelines.maker(config.beam, name, Path(root), pictures)
+    execution_id, state = launch(pipeline, node, store, before_work, on_engine)
     print(f"{name}: {state}", flush=True)
     if state == "failed":
         raise faults.FaultError(f"{name} failed: its inputs could not be resolved; the log above says why")

@@ -71,14 +71,14 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             for index, batch in enumerate(batches)
         ]
         progress.start(len(files), "pictures predicted")
-        with self._make_beam_pipeline() as pipeline:
+        paths = [path for _, path in shards]
+        with progress.by_files(paths), self._make_beam_pipeline() as pipeline:
             _ = pipeline | "Shards" >> beam.Create(shards) | "Predict" >> beam.ParDo(_PredictShard(model, root))
         if fingerprint(root) != exec_properties[FINGERPRINT]:
             fileio.rmtree(work)
             raise TransientError(f"infer folder {root!r} changed while it was read; run again when nothing changes it")
 
         classes = labels.read_labels(os.path.join(model, labels.ASSETS))
-        paths = [path for _, path in shards]
         failed = _write_csv(os.path.join(result.uri, CSV), paths, classes)
         fileio.rmtree(os.path.join(work, "files"))
         unfinished.move_files(work, result.uri)

@@ -88,7 +88,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         candidates = [file for file in found.files if not file.problem]
         batches = work_files.write_batches(os.path.join(work, "files"), candidates, _FILES_PER_BATCH)
         progress.start(len(candidates), "files examined")
-        with self._make_beam_pipeline() as pipeline:
+        with progress.by_files(map(_records_of, batches)), self._make_beam_pipeline() as pipeline:
             _ = (
                 pipeline
                 | "Batches" >> beam.Create(batches)
@@ -110,7 +110,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 for index, batch in enumerate(batches)
             ]
         progress.start(plan.used, "pictures stored")
-        with self._make_beam_pipeline() as pipeline:
+        with progress.by_files(path for _, path in shards), self._make_beam_pipeline() as pipeline:
             _ = (
                 pipeline
                 | "Shards" >> beam.Create(shards)

@@ -41,7 +41,7 @@ class Results(NamedTuple):
     @property
     def configuration(self) -> str:
         """The settings as YAML, without places that only matter to a run."""
-        return to_yaml(self.config, without=("output", "infer"))
+        return to_yaml(self.config, without=("output", "infer", "beam"))
 
     def as_json(self) -> dict[str, Any]:
         """All numbers, in the types of JSON: shares 0 to 1, times in seconds, sizes in bytes."""

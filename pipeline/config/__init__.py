@@ -9,6 +9,7 @@ from pipeline.config.loading import DEFAULT_FILE, FILE_HELP, load, of_values, to
 from pipeline.config.sections import (
     AugmentationConfig,
     BackboneConfig,
+    BeamConfig,
     Config,
     FeaturesConfig,
     GateConfig,
@@ -21,6 +22,7 @@ __all__ = [
     "FILE_HELP",
     "AugmentationConfig",
     "BackboneConfig",
+    "BeamConfig",
     "Config",
     "FeaturesConfig",
     "GateConfig",

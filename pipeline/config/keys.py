@@ -54,7 +54,7 @@ def schema_at(path: Sequence[str]) -> Mapping[str, Any]:
     schema = whole
     for part in path:
         properties = schema.get("properties")
-        schema = properties[part] if properties else schema["additionalProperties"]
+        schema = properties[part] if properties else schema.get("items") or schema["additionalProperties"]
         if "$ref" in schema:
             schema = whole["$defs"][schema["$ref"].rpartition("/")[2]]
     return schema

@@ -60,6 +60,8 @@ def expected(schema: Mapping[str, Any]) -> str:
     match schema["type"]:
         case "object":
             return f"a section of names, each with {expected(schema['additionalProperties'])}"
+        case "array":
+            return f"a list, each item {expected(schema['items'])}"
         case "integer":
             return f"a whole number{_range(schema)}"
         case "number":

@@ -7,8 +7,12 @@ from pydantic_core import PydanticCustomError
 
 from modeling.backbone_names import BACKBONES, LEAST_PICTURE_SIZE
 from pipeline.config.values import (
+    BEAM_STEPS,
+    Address,
     BackboneName,
     BatchSize,
+    BeamArgument,
+    BeamStep,
     Epochs,
     Folder,
     Group,
@@ -162,6 +166,32 @@ class GateConfig(_Section):
     slices: dict[str, Proportion] = Field(default_factory=dict)  # class name -> smallest accuracy on its pictures
 
 
+ANSWERED_BY = {"portable": "Beam's job service", "flink": "Flink's REST interface"}
+
+
+class BeamConfig(_Section):
+    """Where those steps run that Beam divides among workers. It changes no result, and no step runs again for it."""
+
+    runner: Literal["local", "portable", "flink", "dataflow"] = "local"  # local: in the step's own process
+    address: Address = ""  # of Beam's job service (portable), or of Flink's REST interface (flink)
+    parallelism: Annotated[int, Field(ge=1, le=10_000)] | None = None  # workers; None: as many as the engine gives
+    steps: list[BeamStep] = list(BEAM_STEPS)
+    args: list[BeamArgument] = []  # more options of Beam
+
+    @model_validator(mode="after")
+    def _has_what_the_runner_needs(self) -> "BeamConfig":
+        needs_address = self.runner in ANSWERED_BY
+        if needs_address and not self.address:
+            raise _across_keys(
+                f"{self.runner} needs beam.address, the HOST:PORT of {ANSWERED_BY[self.runner]}", "runner"
+            )
+        if self.address and not needs_address:
+            raise _across_keys(f"got {self.address!r}, expected '' for beam.runner: {self.runner}", "address")
+        if self.runner == "flink" and not any(one.startswith("--flink_job_server_jar=") for one in self.args):
+            raise _across_keys("flink needs --flink_job_server_jar=PATH: Beam would download it", "args")
+        return self
+
+
 class Config(_Section):
     """Everything that a run depends on. Paths may begin with ~; relative ones start at the working directory."""
 
@@ -174,6 +204,7 @@ class Config(_Section):
     features: FeaturesConfig = FeaturesConfig()
     trainer: TrainerConfig = TrainerConfig()
     gate: GateConfig = GateConfig()
+    beam: BeamConfig = BeamConfig()
 
     @field_validator("features")
     @classmethod

@@ -13,6 +13,8 @@ from common import folders
 from components.image_example_gen import group_names
 from modeling.backbone_names import BACKBONES
 
+# What takes long, and grows with the number of pictures.
+BEAM_STEPS = ("ImageExampleGen", "StatisticsGen", "FeatureExtractor", "Evaluator", "BulkInferrer")
 _WEIGHTS_SUFFIXES = (".weights.h5", ".keras")
 
 
@@ -62,6 +64,11 @@ Group = Annotated[
         description=r"folder, likeness, or a regular expression with one group in parentheses such as '(patient\d+)_'"
     ),
     AfterValidator(_known_group),
+]
+Address = Annotated[str, Field(pattern=r"^([^\s:/]+:[0-9]{1,5})?$", description="HOST:PORT")]
+BeamStep = Annotated[str, Field(pattern=f"^({'|'.join(BEAM_STEPS)})$", description=f"one of {', '.join(BEAM_STEPS)}")]
+BeamArgument = Annotated[
+    str, Field(pattern=r"^--[a-z][a-z0-9_]*(=.*)?$", description="an option of Beam such as --region=europe-west1")
 ]
 BackboneName = Annotated[str, Field(description=f"one of {', '.join(BACKBONES)}"), AfterValidator(_known_backbone)]
 Weights = Annotated[

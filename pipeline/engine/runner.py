@@ -4,14 +4,20 @@ import datetime
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import constants
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
-from tfx.orchestration.portable import base_executor_operator, data_types, launcher, runtime_parameter_utils
+from tfx.orchestration.portable import (
+    base_executor_operator,
+    beam_executor_operator,
+    data_types,
+    launcher,
+    runtime_parameter_utils,
+)
 from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
 from pipeline.engine.store import RoomyMetadata
@@ -65,14 +71,21 @@ class StepRunner(LocalDagRunner):
     metadata store.
     """
 
-    def __init__(self, watcher: Watcher, is_interrupted: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        watcher: Watcher,
+        is_interrupted: Callable[[], bool],
+        make_beam_pipeline: Callable[[str], Callable[[], Any] | None] = lambda name: None,
+    ) -> None:
         """Starts without steps.
 
         Args:
           watcher: is notified of each step.
           is_interrupted: whether the run shall end; asked after each step.
+          make_beam_pipeline: what `launch` takes, from the step's name.
         """
         super().__init__()
+        self._make_beam_pipeline = make_beam_pipeline
         self._watcher = watcher
         self._is_interrupted = is_interrupted
         self.steps: list[Step] = []
@@ -112,7 +125,7 @@ class StepRunner(LocalDagRunner):
         cause: Exception | None = None
         try:
             with self._watcher.running(name):
-                execution_id, state = launch(pipeline, node, store)
+                execution_id, state = launch(pipeline, node, store, make_beam_pipeline=self._make_beam_pipeline(name))
         except Exception as error:
             cause = error
         step = Step(name, state, round(time.monotonic() - began, 3), execution_id)
@@ -129,6 +142,7 @@ def launch(
     node: pipeline_pb2.PipelineNode,
     store: metadata.ConnectionConfigType,
     before_work: Callable[[], None] = lambda: None,
+    make_beam_pipeline: Callable[[], Any] | None = None,
 ) -> tuple[int, State]:
     """Runs one node of a compiled pipeline with TFX's launcher: driver, cache, executor and publisher.
 
@@ -137,6 +151,8 @@ def launch(
       node: one of it.
       store: the metadata store.
       before_work: called where the node is not taken from the cache, before its executor is imported.
+      make_beam_pipeline: makes the Beam pipelines of a node that has some, instead of the options that it was compiled
+        with: these are part of its cache key. None for those.
 
     Returns:
       The execution's id in the metadata store, and its state.
@@ -154,7 +170,8 @@ def launch(
         executor_spec=runner_utils.extract_executor_spec(deployment, name),
         custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
         custom_executor_operators={
-            spec: _after(before_work, operator) for spec, operator in launcher.DEFAULT_EXECUTOR_OPERATORS.items()
+            spec: _after(before_work, operator, make_beam_pipeline)
+            for spec, operator in launcher.DEFAULT_EXECUTOR_OPERATORS.items()
         },
     ).launch()
     with RoomyMetadata(store) as handle:
@@ -163,7 +180,9 @@ def launch(
 
 
 def _after(
-    before_work: Callable[[], None], operator: type[base_executor_operator.BaseExecutorOperator]
+    before_work: Callable[[], None],
+    operator: type[base_executor_operator.BaseExecutorOperator],
+    make_beam_pipeline: Callable[[], Any] | None,
 ) -> type[base_executor_operator.BaseExecutorOperator]:
     """TFX's operators import the executor, which takes seconds, as soon as they are made; this one when it works."""
 
@@ -173,6 +192,9 @@ def _after(
 
         def run_executor(self, execution_info: data_types.ExecutionInfo) -> execution_result_pb2.ExecutorOutput:
             before_work()
-            return operator(self._executor_spec, self._platform_config).run_executor(execution_info)
+            lazy = operator(self._executor_spec, self._platform_config)
+            if isinstance(lazy, beam_executor_operator.BeamExecutorOperator):
+                return lazy.run_executor(execution_info, make_beam_pipeline)
+            return lazy.run_executor(execution_info)
 
     return Operator

@@ -96,6 +96,9 @@ def check_settings(config: Config) -> None:
     for one in parameters.of_config(config):
         if isinstance(one.default, str):
             _check_verbatim(one.key, one.default)
+    for step in config.beam.steps:
+        for text in parameters.fixed(config, step):
+            _check_verbatim(*text.split("=", 1))
     for setting, folder in run_folders.of_pictures(config).items():
         if not folder.startswith("/"):
             raise UserError(f"{setting}: got {folder!r}, expected an absolute path in the container")

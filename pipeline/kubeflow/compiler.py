@@ -37,11 +37,12 @@ def compile_pipeline(config: Config, deployment: Deployment, path: Path) -> None
     """
     steps = graph.steps_of(config)
     settings = parameters.of_config(config)
+    fixed = {step.name: parameters.fixed(config, step.name) for step in steps}
 
     def pipeline(**values: Any) -> None:
         tasks: dict[str, dsl.PipelineTask] = {}
         for step in steps:
-            task = _component(step, steps, settings, deployment)(
+            task = _component(step, steps, settings, fixed[step.name], deployment)(
                 **values, **{parameters.RUN_ID: dsl.PIPELINE_JOB_ID_PLACEHOLDER}
             )
             task.set_display_name(step.name)
@@ -58,7 +59,11 @@ def compile_pipeline(config: Config, deployment: Deployment, path: Path) -> None
 
 
 def _component(
-    step: graph.Step, steps: Sequence[graph.Step], settings: Sequence[parameters.Parameter], deployment: Deployment
+    step: graph.Step,
+    steps: Sequence[graph.Step],
+    settings: Sequence[parameters.Parameter],
+    fixed: Sequence[str],
+    deployment: Deployment,
 ) -> Any:
     """The step's component: all settings in, what it shows out."""
     shown = STEPS[step.name].shows
@@ -76,6 +81,8 @@ def _component(
             "--executor-input": "{{$}}",
         }
         args = [part for pair in arguments.items() for part in pair]
+        for text in fixed:
+            args += ["--set", text]
         for one in shown:
             if one.kind != TEXT:
                 args += ["--output", one.name, given[one.name].path]

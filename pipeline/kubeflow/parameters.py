@@ -14,7 +14,9 @@ from pipeline import config as configuration
 # Kubeflow's own id of the run is handed to each step beside the settings.
 RUN_ID = "run_id"
 # On Kubeflow, the pipeline root takes its place.
-_LEFT_OUT = "output"
+_OUTPUT = "output"
+# What can name code, and is therefore decided when the pipeline is compiled.
+_BEAM = "beam."
 
 
 class Parameter(NamedTuple):
@@ -37,7 +39,7 @@ def of_config(config: configuration.Config) -> list[Parameter]:
     """Every setting, with its value in a configuration as the default."""
     found = []
     for key in configuration.leaf_keys():
-        if key.name == _LEFT_OUT:
+        if key.name == _OUTPUT or key.name.startswith(_BEAM):
             continue
         value = configuration.get(config, key.name)
         default = configuration.to_text(value) if key.type is None or value is None else value
@@ -54,15 +56,29 @@ def check_overrides(overrides: Sequence[str]) -> None:
     Raises:
       UserError: one of them is of the output folder.
     """
-    if any(text.partition("=")[0].strip() == _LEFT_OUT for text in overrides):
-        raise UserError(f"--set: {_LEFT_OUT}: on Kubeflow there is none; `compile` has --pipeline-root and --serving")
+    if any(text.partition("=")[0].strip() == _OUTPUT for text in overrides):
+        raise UserError(f"--set: {_OUTPUT}: on Kubeflow there is none; `compile` has --pipeline-root and --serving")
 
 
-def to_config(values: Mapping[str, Any]) -> configuration.Config:
+def fixed(config: configuration.Config, step: str) -> list[str]:
+    """The settings that a step has from the compiled pipeline, as texts such as "beam.runner=flink"."""
+    if step not in config.beam.steps:
+        return []
+    keys = [key.name for key in configuration.leaf_keys() if key.name.startswith(_BEAM)]
+    default = configuration.Config()
+    return [
+        f"{key}={configuration.to_text(value)}"
+        for key in keys
+        if (value := configuration.get(config, key)) != configuration.get(default, key)
+    ]
+
+
+def to_config(values: Mapping[str, Any], overrides: Sequence[str] = ()) -> configuration.Config:
     """The configuration that a run's parameters make.
 
     Args:
       values: by the name of the parameter; JSON values, in which every number may be a float.
+      overrides: what `fixed` gave.
 
     Raises:
       UserError: a parameter is unknown, missing, or has a value that is not allowed.
@@ -73,7 +89,8 @@ def to_config(values: Mapping[str, Any]) -> configuration.Config:
             f"parameter {unlike[0]!r}: {'missing' if unlike[0] in known else 'unknown'}; "
             f"the pipeline was compiled from other code than this image holds: compile it and build the image again"
         )
-    return configuration.of_values({known[name].key: _typed(value, known[name].type) for name, value in values.items()})
+    typed = {known[name].key: _typed(value, known[name].type) for name, value in values.items()}
+    return configuration.of_values(typed, overrides)
 
 
 def to_settings(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from pipeline.config import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-TOP = "data, infer, output, seed, backbone, ingest, features, trainer, gate"
+TOP = "data, infer, output, seed, backbone, ingest, features, trainer, gate, beam"
 TRAINER = ", ".join(TrainerConfig.model_fields)
 WEIGHTS = "expected imagenet, random, or an existing file ending in .weights.h5 or .keras"
 

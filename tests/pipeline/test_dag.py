@@ -106,6 +106,7 @@ def test_what_the_settings_name_is_known_by_its_content(place: Place, step: str,
         (["seed=1", "features.augmentation_views=1"], {"FeatureExtractor", "Trainer", "DataAudit", "Report"}),
         (["trainer.epochs=9", "features.augmentation.zoom=0.5"], {"Report"}),
         (["trainer.solver=adam", "trainer.epochs=9"], {"Trainer", "Report"}),
+        (["beam.runner=portable", "beam.address=jobs:8099", "beam.parallelism=9"], set()),
     ],
 )
 def test_a_setting_is_part_of_the_steps_alone_that_it_changes(changes: list[str], others: set[str]) -> None:

@@ -1,0 +1,1 @@
+"""Where the steps run that Beam divides among workers: an engine's options, whether it is there, and its jobs."""
