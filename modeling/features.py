@@ -5,10 +5,12 @@ A split has two families of TFRecord files, a file a shard and view each:
     Split-train/bottlenecks-00000-of-00003.view-00.tfrecord   for stage 1: feature maps, averaged over their positions
     Split-train/activations-00000-of-00003.view-00.tfrecord   for stage 2: activations at the boundary
 
+The files of a shard hold the same pictures in the same order.
 `features.json` beside the splits tells their shapes, `labels.txt` the class names.
 """
 
 import json
+import math
 import os
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -23,6 +25,7 @@ BOTTLENECKS = "bottlenecks"
 ACTIVATIONS = "activations"
 _INFO_FILE = "features.json"
 _FEATURE = "feature"
+_READ_AT_ONCE = 1024  # records
 _DTYPES = {BOTTLENECKS: tf.float32, ACTIVATIONS: tf.float16}
 
 
@@ -57,6 +60,10 @@ class FeaturesInfo:
     weights_sha256: str
     identity: str
     engine: str = "tensorflow"
+
+    def value_bytes(self, family: str) -> int:
+        """Bytes that the values of one feature take, in files and in memory."""
+        return _DTYPES[family].size * math.prod(self.shapes[family])
 
     def write(self, directory: str) -> None:
         """Writes `features.json`."""
@@ -125,20 +132,21 @@ def decode(family: str, serialized: tf.Tensor, shape: list[int]) -> tuple[tf.Ten
       shape: shape of one feature.
 
     Returns:
-      Features, float32 [batch, *shape], and class ids, int64 [batch].
+      Features [batch, *shape], in the type that they are kept in, and class ids, int64 [batch].
     """
     parsed = tf.io.parse_example(
         serialized,
         {_FEATURE: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)},
     )
     values = tf.io.decode_raw(parsed[_FEATURE], _DTYPES[family])
-    return tf.cast(tf.reshape(values, [-1, *shape]), tf.float32), parsed[LABEL]
+    return tf.reshape(values, [-1, *shape]), parsed[LABEL]
 
 
 def read_bottlenecks(directory: str, split: str) -> Bottlenecks:
     """Reads the first view of a split; the arguments are as in `files`."""
     spec = {_FEATURE: tf.io.FixedLenFeature([], tf.string), SHA256: tf.io.FixedLenFeature([], tf.string)}
-    dataset = tf.data.TFRecordDataset(files(directory, split, BOTTLENECKS, 0))
-    rows = list(dataset.map(lambda record: tf.io.parse_single_example(record, spec)).as_numpy_iterator())
-    values = np.frombuffer(b"".join(row[_FEATURE] for row in rows), np.float32)
-    return Bottlenecks([row[SHA256].decode() for row in rows], values.reshape(len(rows), -1))
+    records = tf.data.TFRecordDataset(files(directory, split, BOTTLENECKS, 0)).batch(_READ_AT_ONCE)
+    batches = list(records.map(lambda batch: tf.io.parse_example(batch, spec)).as_numpy_iterator())
+    sha256s = [sha256.decode() for batch in batches for sha256 in batch[SHA256]]
+    values = np.frombuffer(b"".join(value for batch in batches for value in batch[_FEATURE]), np.float32)
+    return Bottlenecks(sha256s, values.reshape(len(sha256s), -1))

@@ -1,7 +1,9 @@
 """Features as training reads them: streamed from their files, in an order that the seed fixes."""
 
 import functools
+import itertools
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +14,11 @@ from modeling import features
 from modeling.features import FeaturesInfo
 
 # Records in memory for shuffling. Files already hold their pictures in the order of their hashes, which mixes classes.
-_SHUFFLED_BYTES = 256 * 2**20
+_SHUFFLED_BYTES = 128 * 2**20
+# Files that are read at once, by turns. A constant, as it decides the order of the pictures.
+_FILES_AT_ONCE = 8
+# Batches that are decoded at once, in their order.
+_DECODED_AT_ONCE = 4
 
 
 class Features:
@@ -35,11 +41,7 @@ class Features:
 
     def counts(self, classes: int) -> list[int]:
         """Training pictures of each class."""
-        counts = [0] * classes
-        for _, labels in self.in_order(TRAIN, features.BOTTLENECKS):
-            for label in labels.numpy():
-                counts[label] += 1
-        return counts
+        return np.bincount(self.labels(TRAIN), minlength=classes).tolist()
 
     @property
     def steps_per_epoch(self) -> int:
@@ -47,23 +49,31 @@ class Features:
         whole, rest = divmod(self.info.pictures[TRAIN], self._batch_size)
         return whole + (rest >= self.devices)
 
-    def in_order(self, split: str, family: str) -> tf.data.Dataset:
-        """One pass over the first view of a split: batches of (features, class ids)."""
-        dataset = tf.data.TFRecordDataset(features.files(self._directory, split, family, 0))
+    def labels(self, split: str) -> npt.NDArray[np.int64]:
+        """Class ids of a split's pictures, [pictures], in the order of `in_order`."""
+        batches = self.in_order(split, features.BOTTLENECKS).as_numpy_iterator()
+        return np.concatenate([labels for _, labels in batches])
+
+    def in_order(self, split: str, family: str, view: int = 0) -> tf.data.Dataset:
+        """One pass over a view of a split, batches as `epochs` has them; each family and view in the same order."""
+        files = features.files(self._directory, split, family, view)
+        dataset = _records(tf.data.Dataset.from_tensor_slices(files)).batch(self._batch_size)
         # Keras takes the end of a data set of unknown length for a mishap.
         batches = math.ceil(self.info.pictures[split] / self._batch_size)
-        return self._batches(dataset, family).apply(tf.data.experimental.assert_cardinality(batches))
+        return self._decoded(dataset, family).apply(tf.data.experimental.assert_cardinality(batches))
 
-    def in_memory(self, split: str, family: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    def in_memory(self, split: str, family: str) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.int64]]:
         """A split's features, [pictures x views, *shape], and class ids; of all views, one after another."""
         views = range(self.info.views if split == TRAIN else 1)
-        files = [file for view in views for file in features.files(self._directory, split, family, view)]
-        batches = list(self._batches(tf.data.TFRecordDataset(files), family).as_numpy_iterator())
-        values, labels = zip(*batches, strict=True)
+        passes = [self.in_order(split, family, view).as_numpy_iterator() for view in views]
+        values, labels = zip(*itertools.chain(*passes), strict=True)
         return np.concatenate(values), np.concatenate(labels)
 
     def epochs(self, family: str, first: int = 0) -> tf.data.Dataset:
         """Training batches without end: one epoch after another, epoch e from view e mod views.
+
+        A batch is features, [batch, *shape] in the type that they are stored in, and class ids, int64 [batch]: models
+        cast the features on the device, which they reach in no more bytes than the files have.
 
         Each epoch has an order of its own, which the seed fixes. A last batch of fewer pictures than devices is left
         out: not every kernel bears a batch of nothing, and oneDNN's gradient of max pooling ends the process.
@@ -74,17 +84,21 @@ class Features:
         """
         views = [self._shuffled(family, view) for view in range(self.info.views)]
         epochs = functools.reduce(tf.data.Dataset.concatenate, views).repeat()
-        return epochs.skip(first * self.steps_per_epoch).prefetch(2)
+        return self._decoded(epochs.skip(first * self.steps_per_epoch), family)
 
     def _shuffled(self, family: str, view: int) -> tf.data.Dataset:
-        """One view of the training split, in another order each time it is gone through."""
+        """Batches of records of a view of the training split, in another order each time it is gone through."""
         files = features.files(self._directory, TRAIN, family, view)
-        record_bytes = 4 * math.prod(self.info.shapes[family])
-        dataset = tf.data.Dataset.from_tensor_slices(files).shuffle(len(files), self._seed)
-        dataset = tf.data.TFRecordDataset(dataset)
-        batches = self._batches(dataset.shuffle(_SHUFFLED_BYTES // record_bytes, self._seed), family)
-        return batches.take(self.steps_per_epoch)
+        records = _records(tf.data.Dataset.from_tensor_slices(files).shuffle(len(files), self._seed))
+        shuffled = records.shuffle(_SHUFFLED_BYTES // self.info.value_bytes(family), self._seed)
+        return shuffled.batch(self._batch_size).take(self.steps_per_epoch)
 
-    def _batches(self, dataset: tf.data.Dataset, family: str) -> tf.data.Dataset:
+    def _decoded(self, batches: tf.data.Dataset, family: str) -> tf.data.Dataset:
+        """Batches of (features, class ids) from batches of records."""
         shape = self.info.shapes[family]
-        return dataset.batch(self._batch_size).map(lambda batch: features.decode(family, batch, shape))
+        return batches.map(lambda batch: features.decode(family, batch, shape), _DECODED_AT_ONCE).prefetch(2)
+
+
+def _records(files: tf.data.Dataset) -> tf.data.Dataset:
+    """The records of some files, always in the same order."""
+    return files.interleave(tf.data.TFRecordDataset, _FILES_AT_ONCE, num_parallel_calls=_FILES_AT_ONCE)

@@ -42,6 +42,15 @@ def test_the_seed_fixes_the_order(features: Examples) -> None:
     assert not np.array_equal(first(0), first(1))
 
 
+def test_both_families_come_in_the_same_order_and_as_they_are_stored(examples: Examples, features: Examples) -> None:
+    data = Features(features.uri, 7, 0)
+    for split in ("train", "eval"):
+        values, labels = data.in_memory(split, ACTIVATIONS)
+        assert values.dtype == np.float16
+        np.testing.assert_array_equal(labels, data.labels(split))
+        assert len(labels) == len(steps.read(examples, split))
+
+
 def test_counts_are_those_of_the_training_split(examples: Examples, features: Examples) -> None:
     expected = np.bincount(steps.class_ids(steps.read(examples, "train")), minlength=3)
     assert Features(features.uri, 7, 0).counts(3) == expected.tolist()
