@@ -1,13 +1,30 @@
 """The devices that models run on: how they compute, and how training shares them."""
 
+import contextlib
 import functools
+import math
 import os
+from pathlib import Path
 
 import tensorflow as tf
 
 # Read when TensorFlow first uses a GPU. It would otherwise take all of its memory, and leave none to the process in
 # which Evaluator asks the model as a server does.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
+
+# Where Linux tells a container its limit: microseconds of processor time, or "max", and the period in which it may use
+# them.
+_CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
+
+
+def processors() -> int:
+    """How many processors this process may keep busy: those that it may run on, within its container's limit."""
+    found = len(os.sched_getaffinity(0))
+    with contextlib.suppress(OSError, ValueError):  # no such file, or no limit
+        time, period = map(int, _CPU_MAX.read_text().split())
+        found = min(found, math.ceil(time / period))
+    return found
 
 
 def configure() -> None:

@@ -17,7 +17,7 @@ from common.errors import UserError
 from common.examples import EVAL, TRAIN, read_pictures, split_folder
 from components.feature_extractor.augmentation import Augmentation
 from components.feature_extractor.extractor import Extractor, Settings, Shard
-from modeling import engines
+from modeling import devices, engines
 
 SPLITS = (TRAIN, EVAL)
 
@@ -54,7 +54,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         taken = {"engine": engine, "precision": precision, "weights_sha256": extractor.weights_sha256}
         identity = unfinished.identity(input_dict, {**exec_properties, **taken})
         extractor.info(max(1, views[TRAIN]), pictures, identity).write(output.uri)
-        extract = _ExtractShard(settings, extractor.weights_sha256, _workers(self._beam_pipeline_args or []))
+        extract = _ExtractShard(settings, extractor.weights_sha256, _workers(self._beam_pipeline_args))
         del extractor  # each worker makes its own
         work = unfinished.make_folder(output.uri, identity)
         shards = [shard for split in SPLITS for shard in _shards(examples, work, split, views[split])]
@@ -74,7 +74,7 @@ class _ExtractShard(beam.DoFn):
 
     def setup(self) -> None:
         """Raises UserError where this worker's weights are not those that the step began with."""
-        self._extractor = Extractor(self._settings, max(1, len(os.sched_getaffinity(0)) // self._workers))
+        self._extractor = Extractor(self._settings, max(1, devices.processors() // self._workers))
         if self._extractor.weights_sha256 != self._weights_sha256:
             raise UserError(
                 f"backbone.weights: a worker loads other weights ({self._extractor.weights}) than the step began with; "
@@ -87,7 +87,7 @@ class _ExtractShard(beam.DoFn):
 
 
 def _workers(beam_pipeline_args: list[str]) -> int:
-    """How many workers of Beam share a machine."""
+    """How many workers of Beam share this machine; one where Beam runs on an engine, whose workers have their own."""
     options = PipelineOptions(beam_pipeline_args).view_as(DirectOptions)
     return options.direct_num_workers or os.cpu_count() or 1
 
