@@ -122,6 +122,8 @@ def changes(defaults: Mapping[str, Any], config: configuration.Config) -> dict[s
     names = [key.name for key in configuration.leaf_keys()]
     changed = [name for name in names if configuration.get(config, name) != configuration.get(before, name)]
     for name in changed:
+        if name.startswith(_BEAM):
+            raise UserError(f"{name}: where a step runs is decided by `compile`, expected --set {name}=... there")
         if name not in defaults:
             raise UserError(
                 f"{name}: no parameter of the compiled pipeline, whose runs can differ in {', '.join(defaults)}"

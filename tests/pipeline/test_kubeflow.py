@@ -234,6 +234,18 @@ def test_edited_parameters_become_the_configuration() -> None:
     assert (edited.gate.slices, edited.data) == ({"0": 0.5}, "/pictures")
 
 
+def test_what_can_name_code_is_the_compiled_pipeline_s_and_no_parameter() -> None:
+    changes = ["beam.runner=portable", "beam.address=jobs:8099", "beam.args=['--a=b: c']", "beam.steps=[Evaluator]"]
+    config = configuration.load(None, changes)
+    fixed = parameters.fixed(config, "Evaluator")
+    values = {one.name: one.default for one in parameters.of_config(config)}
+    assert not [name for name in values if name.startswith("beam")]
+    assert parameters.to_config(values, fixed) == config
+    assert parameters.fixed(config, "Trainer") == parameters.fixed(config, "StatisticsGen") == []
+    with pytest.raises(UserError, match=r"^beam.runner: where a step runs is decided by `compile`"):
+        parameters.changes(parameters.to_settings(values), config)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
