@@ -60,7 +60,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         max_pixels = exec_properties["max_pixels"]
 
         records = self._examine(found, max_pixels, work)
-        _check_readable(records, found)
+        _check_readable(records, found, max_pixels)
         fingerprint = hashing.fingerprint((record.file.identity, record.sha256) for record in records)
         if exec_properties.get(FINGERPRINT, fingerprint) != fingerprint:
             raise TransientError(
@@ -148,14 +148,31 @@ def _examine_file(root: str, file: File, max_pixels: int) -> Record:
     return Record(file._replace(problem=problem), sha256, picture)
 
 
-def _check_readable(records: Sequence[Record], found: layout.Layout) -> None:
-    """Tells one bad file, which is quarantined, from a folder that is gone."""
+def _check_readable(records: Sequence[Record], found: layout.Layout, max_pixels: int) -> None:
+    """Tells one bad file, which is quarantined, from a folder that is gone, and from a worker that does not see it."""
     unreadable = [record for record in records if record.file.problem.startswith(_UNREADABLE)]
     if unreadable:
         layout.check_unchanged(found)
+    for record in unreadable:
+        path = os.path.join(found.root, record.file.path)
+        if _is_readable(path, max_pixels):
+            raise TransientError(
+                f"{path!r} {record.file.problem} by a worker, and can be read here; "
+                f"expected workers that see the same files, at the same paths"
+            )
     if unreadable and len(unreadable) == sum(not file.problem for file in found.files):
         reason = unreadable[0].file.problem.removeprefix(f"{_UNREADABLE}: ")
         raise UserError(f"no file in data folder {found.root!r} can be read: {reason}")
+
+
+def _is_readable(path: str, max_pixels: int) -> bool:
+    try:
+        picture_files.read(path, max_pixels)
+    except OSError:
+        return False
+    except normalising.Refused:
+        pass
+    return True
 
 
 def _store_shard(task: tuple[str, str], root: str, classes: Sequence[str], max_pixels: int) -> None:

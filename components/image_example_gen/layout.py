@@ -185,12 +185,12 @@ def check_unchanged(layout: Layout) -> None:
     """Called where a file that was listed cannot be read: it may be more than the file that is gone.
 
     Raises:
-      UserError: the folder is gone, as when a drive is unplugged, or holds other files by now.
+      TransientError: the folder is gone, as when a drive is unplugged, or holds other files by now.
     """
     try:
         now = find(layout.data, layout.options)
     except UserError as error:
-        raise UserError(f"the data folder disappeared while it was read: {error}") from error
+        raise TransientError(f"the data folder disappeared while it was read: {error}") from error
     if now.files != layout.files:
         raise TransientError(
             f"data folder {layout.root!r} changed while it was read; run again when nothing changes it"

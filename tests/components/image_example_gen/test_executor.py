@@ -18,13 +18,14 @@ from tfx.components.statistics_gen.executor import Executor as StatisticsGen
 from tfx.types import standard_artifacts
 
 from common import escaping, hashing, progress
-from common.errors import UserError
+from common.errors import TransientError, UserError
 from common.examples import read_notes
 from common.labels import read_labels
 from components.image_example_gen import executor, layout
 from components.image_example_gen.driver import fingerprint
 from components.image_example_gen.executor import Executor
 from components.image_example_gen.found_file import File
+from components.image_example_gen.plan import Record
 from imaging import orientation, picture_files
 
 _BEAM = [
@@ -414,6 +415,17 @@ def test_an_unreadable_file_is_quarantined_and_an_unreadable_folder_told():
             layout.find(str(root))
         assert str(error.value) == f"cannot list the folder '{root}/b': Permission denied"
         (root / "b").chmod(0o755)
+
+
+def test_a_file_that_a_worker_alone_cannot_read_is_not_set_aside(tmp_path: Path) -> None:
+    root = write_classes(tmp_path / "data", {"a": 1, "b": 1})
+    found = layout.find(str(root))
+    # As a worker without the volume says of it.
+    lost = [Record(file._replace(problem="cannot be read: No such file or directory"), "") for file in found.files[:1]]
+    with pytest.raises(
+        TransientError, match=r"^'.*/a/000.png' cannot be read: No such file .* by a worker, and can be"
+    ):
+        executor._check_readable(lost, found, 10_000)
 
 
 def test_a_file_that_changes_after_the_decision_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
