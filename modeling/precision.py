@@ -20,6 +20,11 @@ def resolve(precision: str) -> str:
 
     bfloat16 keeps 8 bits of a product's operands and sums in float32: twice as fast on such a CPU, and slower than
     float32 on others, which emulate it.
+
+    GPUs that have fast products in float16 alone, such as the T4, get float32 all the same. VGG16 would bear float16:
+    on 48 pictures its values reached 13,000 of the 65,504 that it holds, and the relative error of the activations,
+    rounded after each layer, was 0.1% (bfloat16: 0.9%). But this was not tried with other backbones or on a GPU, and
+    layers behind an overflow may hide it, as a ReLU does that turns what is not a number into 0.
     """
     if precision != "auto":
         return precision

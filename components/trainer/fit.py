@@ -5,6 +5,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -12,13 +13,29 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from common import progress, unfinished
-from common.examples import EVAL, TRAIN
+from common.examples import EVAL
 from components.trainer import converged_head
 from components.trainer.batches import Features
 from components.trainer.checkpoint import Checkpoint, Rows
-from modeling.training_results import HISTORY_FILE, TrainingResults, Trial, write_trials
+from modeling.training_results import HISTORY_FILE, Trial, write_trials
 
 _COLUMNS = ("stage", "epoch", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+
+
+class Evaluation(NamedTuple):
+    """A model on a split.
+
+    Attributes:
+      losses: cross-entropy of each picture, [pictures], in the order of `Features.in_order`.
+      accuracy: 0 to 1.
+    """
+
+    losses: npt.NDArray[np.float64]
+    accuracy: float
+
+    def metrics(self) -> dict[str, float]:
+        """As `TrainingResults` holds them."""
+        return {"loss": float(self.losses.mean()), "accuracy": self.accuracy}
 
 
 class Run:
@@ -95,7 +112,12 @@ class Run:
         with self._strategy.scope():
             rate = cosine(learning_rate, epochs * steps) if self._schedule == "cosine" else learning_rate
             optimizer = keras.optimizers.Adam(rate)
-            self._compile(model, keras.optimizers.LossScaleOptimizer(optimizer) if scale_loss else optimizer)
+            if scale_loss:
+                optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+            # A metric that is made here has its variables from the start. Keras would make those of "accuracy" when one
+            # device already waits for the other.
+            accuracy = keras.metrics.SparseCategoricalAccuracy("accuracy")
+            model.compile(optimizer, _cross_entropy, metrics=[accuracy])
             stopping = keras.callbacks.EarlyStopping(patience=self._patience, restore_best_weights=True)
             checkpoint = Checkpoint(os.path.join(self._work, f"stage_{stage}.npz"), model, stopping, history)
             progress.advance(checkpoint.epochs * steps)
@@ -119,16 +141,14 @@ class Run:
                 )
         self._history += history
 
-    def evaluate(self, model: keras.Model, data: Features, family: str) -> TrainingResults:
-        """Loss and accuracy of a model on the train and eval splits, first view, without dropout."""
-        model = _uncompiled(model)
+    def evaluate(self, model: keras.Model, data: Features, split: str, family: str) -> Evaluation:
+        """What a model comes to on the first view of a split, without dropout."""
         with self._strategy.scope():
-            self._compile(model)
-            train, held_out = (
-                dict(zip(("loss", "accuracy"), model.evaluate(data.in_order(split, family), verbose=0), strict=True))
-                for split in (TRAIN, EVAL)
-            )
-        return TrainingResults(train, held_out)
+            probabilities = model.predict(data.in_order(split, family), verbose=0)
+        labels = data.labels(split)
+        losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
+        accuracy = (probabilities.argmax(axis=1) == labels).mean()
+        return Evaluation(keras.ops.convert_to_numpy(losses).astype(np.float64), float(accuracy))
 
     def finish(self) -> None:
         """Writes history.csv and puts the TensorBoard logs beside it, and penalties.csv where stage 1 converged.
@@ -148,11 +168,6 @@ class Run:
                     os.path.join(self._logs_of(self._directory, stage), kind),
                 )
         tf.io.gfile.rmtree(self._work)
-
-    def _compile(self, model: keras.Model, optimizer: keras.Optimizer | None = None) -> None:
-        # A metric that is made here has its variables from the start. Keras would make those of "accuracy" when one
-        # device already waits for the other.
-        model.compile(optimizer, _cross_entropy, metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")])
 
     def _logs_of(self, directory: str, stage: int) -> str:
         return os.path.join(directory, f"stage_{stage}")
@@ -184,15 +199,6 @@ class _Recorder(keras.callbacks.Callback):
                 "seconds": round(time.monotonic() - self._began, 3),
             }
         )
-
-
-def losses(model: keras.Model, data: Features, family: str) -> npt.NDArray[np.float64]:
-    """Cross-entropy of each picture of the eval split, [pictures], always in the same order; without dropout."""
-    found = [
-        keras.losses.sparse_categorical_crossentropy(labels, model(values, training=False)).numpy()
-        for values, labels in data.in_order(EVAL, family)
-    ]
-    return np.concatenate(found).astype(np.float64)
 
 
 def is_lower(after: npt.NDArray[np.float64], before: npt.NDArray[np.float64]) -> bool:

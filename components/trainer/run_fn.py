@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from common import fingerprint, labels, unfinished
 from common.errors import UserError
+from common.examples import EVAL, TRAIN
 from components.trainer import converged_head, fit
 from components.trainer.batches import Features
 from modeling import backbones, devices, features, signatures, weights
@@ -132,11 +135,13 @@ class Trained(NamedTuple):
       head: from bottlenecks to probabilities.
       tuned: from activations to probabilities; None where stage 2 is off or was undone.
       results: what the model comes to.
+      losses: cross-entropy of each picture of the eval split, [pictures], always in the same order.
     """
 
     head: keras.Model
     tuned: keras.Model | None
     results: TrainingResults
+    losses: npt.NDArray[np.float64]
 
 
 def train(
@@ -168,12 +173,8 @@ def train(
     hidden = settings.hidden if settings.solver == "adam" else 0
     with devices.strategy().scope():
         head = build_head(data.info.shapes[features.BOTTLENECKS][0], classes, settings.dropout, hidden)
-    results = _stage_1(run, data, head, settings)
-    if suffix is None:
-        return Trained(head, None, results)
-    tuned = on_feature_maps(suffix, head, "fine_tuned")
-    results = _stage_2(run, data, suffix, tuned, settings, results)
-    return Trained(head, tuned if results.fine_tuning == KEPT else None, results)
+    trained = _stage_1(run, data, head, settings)
+    return trained if suffix is None else _stage_2(run, data, suffix, trained, settings)
 
 
 def _check_weights(info: features.FeaturesInfo, backbone: keras.Model, provenance: str) -> None:
@@ -203,36 +204,37 @@ def _suffix(info: features.FeaturesInfo, backbone: keras.Model, fine_tune_at: in
     return cut.suffix
 
 
-def _stage_1(run: fit.Run, data: Features, head: keras.Model, settings: Settings) -> TrainingResults:
+def _stage_1(run: fit.Run, data: Features, head: keras.Model, settings: Settings) -> Trained:
     """Trains the head; for some epochs where that is asked for, or where not all bottlenecks fit in memory."""
     converges = settings.solver == "lbfgs"
+    penalty = None
     if converges and converged_head.fits_in_memory(data):
         penalty = run.converge(head, data, settings.penalty)
-        return run.evaluate(head, data, features.BOTTLENECKS)._replace(stage_1=CONVERGED, penalty=penalty)
-    run.fit(1, head, data, features.BOTTLENECKS, settings.epochs, settings.learning_rate)
-    how = TOO_MANY if converges else EPOCHS
-    return run.evaluate(head, data, features.BOTTLENECKS)._replace(stage_1=how)
+        how = CONVERGED
+    else:
+        run.fit(1, head, data, features.BOTTLENECKS, settings.epochs, settings.learning_rate)
+        how = TOO_MANY if converges else EPOCHS
+    train, held_out = (run.evaluate(head, data, split, features.BOTTLENECKS) for split in (TRAIN, EVAL))
+    results = TrainingResults(train.metrics(), held_out.metrics(), stage_1=how, penalty=penalty)
+    return Trained(head, None, results, held_out.losses)
 
 
-def _stage_2(
-    run: fit.Run,
-    data: Features,
-    suffix: keras.Model,
-    tuned: keras.Model,
-    settings: Settings,
-    before: TrainingResults,
-) -> TrainingResults:
+def _stage_2(run: fit.Run, data: Features, suffix: keras.Model, before: Trained, settings: Settings) -> Trained:
     """Fine-tunes; goes back to stage 1's weights, and results, unless the loss on eval fell by more than noise."""
+    tuned = on_feature_maps(suffix, before.head, "fine_tuned")
     kept = tuned.get_weights()
-    losses = fit.losses(tuned, data, features.ACTIVATIONS)
+    # Again, as the suffix computes here otherwise than in extraction.
+    losses = run.evaluate(tuned, data, EVAL, features.ACTIVATIONS).losses
     rate, scale = settings.fine_tune_learning_rate, settings.precision == "float16"
     with computed_in(settings.precision, suffix):
         run.fit(2, tuned, data, features.ACTIVATIONS, settings.fine_tune_epochs, rate, scale)
-    if fit.is_lower(fit.losses(tuned, data, features.ACTIVATIONS), losses):
-        after = run.evaluate(tuned, data, features.ACTIVATIONS)
-        return before._replace(train=after.train, eval=after.eval, fine_tuning=KEPT)
-    tuned.set_weights(kept)
-    return before._replace(fine_tuning=UNDONE)
+    held_out = run.evaluate(tuned, data, EVAL, features.ACTIVATIONS)
+    if not fit.is_lower(held_out.losses, losses):
+        tuned.set_weights(kept)
+        return before._replace(results=before.results._replace(fine_tuning=UNDONE))
+    train = run.evaluate(tuned, data, TRAIN, features.ACTIVATIONS)
+    results = before.results._replace(train=train.metrics(), eval=held_out.metrics(), fine_tuning=KEPT)
+    return Trained(before.head, tuned, results, held_out.losses)
 
 
 def _classifier(backbone: keras.Model, name: str, head: keras.Model) -> keras.Model:

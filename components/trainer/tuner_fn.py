@@ -18,10 +18,9 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
 from common import labels, progress
-from components.trainer import fit, run_fn, trials
+from components.trainer import run_fn, trials
 from components.trainer.run_fn import Settings
 from components.trainer.trials import HEAD, STAGE_2, Search
-from modeling import features
 
 TRIALS = "trials"  # folder, in the working directory, of the finished ones
 _EVAL_LOSS = "eval_loss"
@@ -156,14 +155,10 @@ class _Tuner(BaseTuner):
         run = run_fn.start(data, self._classes, settings, work, work)
         trained = run_fn.train(run, data, self._classes, settings, backbone, at)
         tf.io.gfile.rmtree(work)
-        if trained.tuned:
-            losses = fit.losses(trained.tuned, data, features.ACTIVATIONS)
-        else:
-            losses = fit.losses(trained.head, data, features.BOTTLENECKS)
         return trials.Trial(
             number,
             values,
-            losses=losses.tolist(),
+            losses=trained.losses.tolist(),
             seconds=round(time.monotonic() - began, 3),
             **trained.results._asdict(),
         )
