@@ -18,7 +18,6 @@ import argparse
 import datetime
 import importlib.metadata
 import json
-import math
 import os
 import platform
 import subprocess
@@ -34,6 +33,7 @@ AT_LEAST, AT_MOST = "at_least", "at_most"
 Row = dict[str, Any]
 
 _INSTRUCTIONS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
+_PANELS_A_LINE = 3
 _QUIET = 0.1  # processors; daemons alone take less
 _HARDWARE = ("processor", "cores", "instructions", "memory_bytes")
 
@@ -189,23 +189,29 @@ def compare(written: Mapping[str, Any], earlier: Mapping[str, Any]) -> Iterator[
 
 
 def plot(written: Mapping[str, Any], path: Path) -> None:
-    """Draws a panel for each measure, a bar for each row, as SVG."""
+    """Draws a panel for each measure, with a bar for each row, where two or more have it; as SVG."""
     import matplotlib
     from matplotlib.figure import Figure
 
-    rows = written["rows"]
-    measures = list(dict.fromkeys(name for row in rows for name, value in row.items() if _is_number(value)))
-    figure = Figure(figsize=(3 + 2.2 * len(measures), 1.2 + 0.25 * len(rows)), layout="constrained")
-    panels = figure.subplots(1, max(1, len(measures)), sharey=True, squeeze=False)[0]
-    for panel, measure in zip(panels, measures, strict=False):
-        values = [value if _is_number(value := row.get(measure)) else math.nan for row in rows]
-        panel.barh([row["row"] for row in rows], values, color="#4269d0")
+    values: dict[str, dict[str, float]] = {}
+    for row in written["rows"]:
+        for measure, value in row.items():
+            if _is_number(value) and not measure.startswith("others"):
+                values.setdefault(measure, {})[row["row"]] = value
+    measures = [measure for measure, by_row in values.items() if len(by_row) > 1]
+    lines = [measures[start : start + _PANELS_A_LINE] for start in range(0, len(measures), _PANELS_A_LINE)]
+    heights = [0.7 + 0.2 * max(len(values[measure]) for measure in line) for line in lines]
+    figure = Figure(figsize=(4 * _PANELS_A_LINE, 0.5 + sum(heights)), layout="constrained")
+    about = written["machine"]
+    figure.suptitle(f"{written['benchmark']}: {about['processor']}, {about['cores']} cores", fontsize=9)
+    grid = figure.add_gridspec(len(lines), _PANELS_A_LINE, height_ratios=heights)
+    for number, measure in enumerate(measures):
+        panel = figure.add_subplot(grid[divmod(number, _PANELS_A_LINE)])
+        panel.barh(list(values[measure]), list(values[measure].values()), height=0.7, color="#4269d0")
+        panel.invert_yaxis()
         panel.set_title(measure, fontsize=8)
         panel.tick_params(labelsize=7)
         panel.spines[["top", "right"]].set_visible(False)
-    panels[0].invert_yaxis()
-    about = written["machine"]
-    figure.suptitle(f"{written['benchmark']}: {about['processor']}, {about['cores']} cores", fontsize=9)
     # Text stays text, and the same numbers give the same file.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": written["benchmark"]}):
         figure.savefig(path, metadata={"Date": None})

@@ -37,7 +37,7 @@ def test_a_result_is_kept_with_its_machine_and_a_plot(tmp_path: Path) -> None:
     assert written["machine"]["cores"] >= 1
     assert written["machine"]["memory_bytes"] > 1 << 28
     drawn = (tmp_path / "trial.svg").read_text()
-    assert all(f">{name}</text>" in drawn for name in ("fast", "slow", "seconds", "peak_bytes"))
+    assert all(f">{name}</text>" in drawn for name in ("fast", "slow", "seconds"))
 
 
 def test_a_run_is_compared_with_the_one_that_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
