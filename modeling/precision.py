@@ -2,10 +2,11 @@
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import keras
 import tensorflow as tf
+
+from common import processor
 
 # Instructions for bfloat16 products as Linux names them: Intel's and AMD's vector ones, and Intel's tiles.
 _CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
@@ -74,11 +75,7 @@ def _set_policy(model: keras.Model, policy: str) -> None:
 
 
 def _cpu_has_bfloat16() -> bool:
-    try:
-        flags = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-    return bool(_CPU_FLAGS & set(flags.split()))
+    return bool(_CPU_FLAGS & processor.instructions())
 
 
 def _gpu_has_bfloat16(gpu: tf.config.PhysicalDevice) -> bool:
