@@ -8,8 +8,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
-# Read when TensorFlow first uses a GPU. It would otherwise take all of its memory, and leave none to the process in
-# which Evaluator asks the model as a server does.
+from common import processor
+
+# Read when TensorFlow first uses a GPU. It would otherwise take all of its memory, and leave none to other processes.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 
@@ -36,6 +37,13 @@ def configure() -> None:
     tf.config.experimental.enable_tensor_float_32_execution(False)
     if tf.config.list_physical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()
+
+
+def arithmetic() -> str:
+    """What a result's last digits depend on besides model and pictures: TensorFlow, and the GPUs or the processor."""
+    gpus = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+    names = [str(gpu.get("device_name")) for gpu in gpus] or sorted(processor.instructions())
+    return " ".join([tf.__version__, os.environ.get(processor.ONEDNN, ""), *names])
 
 
 @functools.cache  # of two strategies in a process, each would take the other's reductions for its own

@@ -2,6 +2,7 @@
 
 import contextlib
 import contextvars
+import hashlib
 import os
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
@@ -11,10 +12,27 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from common.examples import LABEL, SHA256
+from modeling import devices
 from modeling.evaluations import BASELINE, CANDIDATE
 
 FOLDER = "predictions"
-destination: contextvars.ContextVar[str] = contextvars.ContextVar("destination")
+_IDENTITY = "identity.txt"
+_PIECE = 1 << 20
+
+
+class Places(NamedTuple):
+    """Folders.
+
+    Attributes:
+      destination: where predictions are to be kept.
+      baseline: of an evaluation that keeps what the baseline says, as the candidate of its time; empty for none.
+    """
+
+    destination: str
+    baseline: str
+
+
+places: contextvars.ContextVar[Places] = contextvars.ContextVar("places")
 
 
 class Predictions(NamedTuple):
@@ -34,17 +52,43 @@ class Predictions(NamedTuple):
 
 
 @contextlib.contextmanager
-def kept_in(evaluation: str) -> Iterator[None]:
+def kept_in(evaluation: str, baseline: str = "") -> Iterator[None]:
     """Says where the hook in `extractors` keeps predictions: TFX takes that by its name, with arguments of its own.
 
     Args:
       evaluation: the evaluation's folder.
+      baseline: as in `Places`.
     """
-    token = destination.set(os.path.join(evaluation, FOLDER))
+    token = places.set(Places(os.path.join(evaluation, FOLDER), baseline))
     try:
         yield
     finally:
-        destination.reset(token)
+        places.reset(token)
+
+
+def sign(evaluation: str, model: str) -> None:
+    """Leaves beside the predictions of an evaluation what the candidate was.
+
+    Args:
+      evaluation: the evaluation's folder.
+      model: folder of the candidate's SavedModel.
+    """
+    with tf.io.gfile.GFile(os.path.join(evaluation, FOLDER, _IDENTITY), "w") as file:
+        file.write(_identity(model))
+
+
+def are_of(evaluation: str, model: str) -> bool:
+    """Whether a model would say here of the same pictures what an evaluation kept of its candidate.
+
+    Args:
+      evaluation: the evaluation's folder, which may be gone.
+      model: folder of a SavedModel.
+    """
+    path = os.path.join(evaluation, FOLDER, _IDENTITY)
+    if not tf.io.gfile.exists(path):  # or one of an earlier release
+        return False
+    with tf.io.gfile.GFile(path) as file:
+        return file.read() == _identity(model)
 
 
 def read(evaluation: str) -> Predictions:
@@ -71,6 +115,27 @@ def find(evaluation: str, sha256s: Collection[str]) -> dict[str, list[float]]:
       sha256s: hashes of the pictures' files, hexadecimal.
     """
     return {_sha256(row): _floats(row, CANDIDATE) for row in _rows(evaluation) if _sha256(row) in sha256s}
+
+
+def of_candidate(evaluation: str) -> dict[str, npt.NDArray[np.float32]]:
+    """The candidate's probabilities, float32 [classes], by the hash of the picture's file, hexadecimal.
+
+    Args:
+      evaluation: the evaluation's folder.
+    """
+    return {_sha256(row): np.array(_floats(row, CANDIDATE), np.float32) for row in _rows(evaluation)}
+
+
+def _identity(model: str) -> str:
+    """Hash of a SavedModel's files and of what computes: other kernels round otherwise."""
+    digest = hashlib.sha256(devices.arithmetic().encode())
+    for folder, _, names in sorted(tf.io.gfile.walk(model)):
+        for name in sorted(names):
+            digest.update(f"\0{os.path.join(folder, name)[len(model) :]}\0".encode())
+            with tf.io.gfile.GFile(os.path.join(folder, name), "rb") as file:
+                while chunk := file.read(_PIECE):
+                    digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _rows(evaluation: str) -> Iterator[tf.train.Example]:

@@ -119,7 +119,8 @@ def create_pipeline(
         return _pipeline(steps, pipeline_root, metadata)
 
     models, blessings = Channel(type=standard_artifacts.Model), Channel(type=standard_artifacts.ModelBlessing)
-    choice = {"model": models, "model_blessing": blessings, CANDIDATE: model}
+    evaluations = Channel(type=standard_artifacts.ModelEvaluation)
+    choice = {"model": models, "model_blessing": blessings, "model_evaluation": evaluations, CANDIDATE: model}
     resolver = Resolver(strategy_class=LatestOtherBlessedModel, **choice).with_id("LatestBlessedModel")
     baseline = resolver.outputs["model"]
     evaluator = Evaluator(
@@ -127,6 +128,7 @@ def create_pipeline(
         model=model,
         baseline_model=baseline,
         baseline_blessing=resolver.outputs["model_blessing"],
+        baseline_evaluation=resolver.outputs["model_evaluation"],
         **config.gate.model_dump(),
     )
     evaluation, blessing = evaluator.outputs["evaluation"], evaluator.outputs["blessing"]

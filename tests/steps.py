@@ -220,13 +220,23 @@ def unservable(model: Model, graph: TransformGraph, directory: Path) -> Model:
 
 
 def evaluate(
-    examples: Examples, model: Model, directory: Path, baseline: Model | None = None, **changes: Any
+    examples: Examples,
+    model: Model,
+    directory: Path,
+    baseline: Model | None = None,
+    kept: ModelEvaluation | None = None,
+    **changes: Any,
 ) -> tuple[ModelEvaluation, ModelBlessing]:
-    """Runs Evaluator."""
+    """Runs Evaluator; `kept` is the evaluation that led to the baseline's blessing."""
     evaluation = artifact(ModelEvaluation, directory / "evaluation")
     blessing = artifact(ModelBlessing, directory / "blessing")
     _beam(evaluator.Executor, directory).Do(
-        {"examples": [examples], "model": [model], "baseline_model": [baseline] if baseline else []},
+        {
+            "examples": [examples],
+            "model": [model],
+            "baseline_model": [baseline] if baseline else [],
+            "baseline_evaluation": [kept] if kept else [],
+        },
         {"evaluation": [evaluation], "blessing": [blessing]},
         {**GateConfig(min_accuracy=0.5).model_dump(), **changes},
     )

@@ -25,6 +25,8 @@ class EvaluatorSpec(ComponentSpec):
         "baseline_model": ChannelParameter(type=Model, optional=True),
         # Its blessing, which says where the model was if its files are gone.
         "baseline_blessing": ChannelParameter(type=ModelBlessing, optional=True),
+        # The evaluation that led to it, whose predictions are not computed again.
+        "baseline_evaluation": ChannelParameter(type=ModelEvaluation, optional=True),
     }
     PARAMETERS = {
         # Least accuracy on the whole test split, 0 to 1.

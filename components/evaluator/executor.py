@@ -47,7 +47,8 @@ class Executor(tfx_evaluator.Executor):
             exec_properties["min_accuracy"], exec_properties["max_accuracy_drop"], has_baseline=bool(baseline)
         )
         evaluation = artifact_utils.get_single_instance(output_dict["evaluation"])
-        with probabilities.kept_in(evaluation.uri):
+        kept = _kept(input_dict.get("baseline_evaluation") or [], baseline)
+        with probabilities.kept_in(evaluation.uri, kept):
             super().Do(
                 {**input_dict, "baseline_model": baseline},
                 output_dict,
@@ -57,6 +58,7 @@ class Executor(tfx_evaluator.Executor):
                     "custom_extractors": f"{extractors.__name__}.extractors",
                 },
             )
+        probabilities.sign(evaluation.uri, _directory(input_dict["model"]))
         evaluation.set_string_custom_property(BASELINE_NOTE, note)
         answered = _serve(input_dict, evaluation.uri, classes)
         evaluations.write_served(evaluation.uri, answered)
@@ -106,6 +108,13 @@ def _incomparable(classes: list[str], baseline: list[types.Artifact]) -> str:
         return ""
     others = ", ".join(map(escaping.escape, _classes(baseline)))
     return f"not compared with the last blessed model: its classes are {others}"
+
+
+def _kept(evaluation: list[types.Artifact], baseline: list[types.Artifact]) -> str:
+    """Folder of the evaluation in which the baseline was blessed, if it keeps what the baseline would say here."""
+    if not (baseline and evaluation and probabilities.are_of(evaluation[0].uri, _directory(baseline))):
+        return ""
+    return str(evaluation[0].uri)
 
 
 def _gone(baseline: list[types.Artifact], blessing: list[types.Artifact]) -> str:

@@ -1,4 +1,4 @@
-"""TFX's hook into evaluation: TFMA's own extractors, and one behind them that keeps the predictions.
+"""TFX's hook into evaluation: TFMA's own extractors, but for our own inference, and one that keeps the predictions.
 
 A module of its own, with no state: TFX loads it anew each time it asks for the hook.
 """
@@ -11,20 +11,28 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
 
-from common.examples import FILE_NAME, LABEL, SHA256
-from modeling import picture_graph, probabilities
-from modeling.evaluations import CANDIDATE
-
-_PROBABILITIES = "probabilities"
+from common.examples import LABEL, SHA256
+from components.evaluator import inference
+from modeling import probabilities
+from modeling.evaluations import BASELINE, CANDIDATE
 
 
 def extractors(eval_shared_model: Any, eval_config: Any, tensor_adapter_config: Any) -> list[Any]:
-    """TFMA's own extractors, and one behind them that keeps the predictions."""
-    default = tfma.default_extractors(
-        eval_shared_model=eval_shared_model, eval_config=eval_config, tensor_adapter_config=tensor_adapter_config
-    )
-    keep = tfma.extractors.Extractor("KeepPredictions", _Keep(os.path.join(probabilities.destination.get(), "part")))
-    return [*default, keep]
+    """TFMA's own extractors of features, labels and slices; the predictions, and what keeps them."""
+    models = eval_shared_model if isinstance(eval_shared_model, list) else [eval_shared_model]
+    folders = {model.model_name: model.model_path for model in models}
+    places = probabilities.places.get()
+    kept = {BASELINE: places.baseline} if places.baseline else {}
+    made = tfma.extractors
+    return [
+        made.FeaturesExtractor(eval_config),
+        made.LabelsExtractor(eval_config),
+        made.UnbatchExtractor(),
+        made.Extractor("Predict", inference.Predict(folders, kept)),
+        # The metrics are computed of what this one gives.
+        made.SliceKeyExtractor(eval_config=eval_config, materialize=False),
+        made.Extractor("KeepPredictions", _Keep(os.path.join(places.destination, "part"))),
+    ]
 
 
 class _Keep(beam.PTransform):
@@ -42,17 +50,13 @@ class _Keep(beam.PTransform):
 def _row(extracts: dict[str, Any]) -> bytes:
     predictions = extracts[tfma.PREDICTIONS_KEY]
     # TFMA drops a model's name where there is only one.
-    by_model = {CANDIDATE: predictions} if _PROBABILITIES in predictions else predictions
-    # Models of earlier releases fail instead of naming errors.
-    for outputs in by_model.values():
-        names, errors = extracts[tfma.FEATURES_KEY][FILE_NAME], outputs.get(picture_graph.ERROR, b"")
-        picture_graph.check(np.ravel(names).tolist(), np.ravel(errors).tolist())
+    by_model = {CANDIDATE: predictions} if inference.PROBABILITIES in predictions else predictions
     row = tf.train.Example()
     feature = row.features.feature
     feature[SHA256].bytes_list.value.append(np.ravel(extracts[tfma.FEATURES_KEY][SHA256])[0])
     feature[LABEL].int64_list.value.append(int(np.ravel(_label(extracts[tfma.LABELS_KEY]))[0]))
     for model, outputs in by_model.items():
-        feature[model].float_list.value.extend(np.ravel(outputs[_PROBABILITIES]))
+        feature[model].float_list.value.extend(np.ravel(outputs[inference.PROBABILITIES]))
     return row.SerializeToString(deterministic=True)
 
 

@@ -6,6 +6,8 @@ from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import La
 from tfx.dsl.io import fileio
 from tfx.utils import path_utils
 
+from common.lineage import Lineage
+
 CANDIDATE = "candidate"
 
 
@@ -24,11 +26,11 @@ class LatestOtherBlessedModel(LatestBlessedModelStrategy):
 
         Args:
           store: the metadata store.
-          input_dict: `candidate`, this run's model; `model` and `model_blessing`, all there are.
+          input_dict: `candidate`, this run's model; `model`, `model_blessing` and `model_evaluation`, all there are.
 
         Returns:
-          `model` and `model_blessing`, with one artifact each or none; and the candidate. A blessing without a model
-          says that the last blessed one is gone.
+          `model`, `model_blessing` and `model_evaluation`, with one artifact each or none, of the same execution of
+          Evaluator; and the candidate. A blessing without a model says that the last blessed one is gone.
         """
         candidates = input_dict[CANDIDATE]
         others = [artifact for artifact in input_dict["model"] if artifact.id not in {c.id for c in candidates}]
@@ -36,4 +38,16 @@ class LatestOtherBlessedModel(LatestBlessedModelStrategy):
         if blessed is None:
             return None
         there = [model for model in blessed["model"] if fileio.exists(path_utils.serving_model_path(model.uri))]
-        return {**blessed, "model": there, CANDIDATE: candidates}
+        evaluations = _of_same_execution(store, blessed["model_blessing"], input_dict["model_evaluation"])
+        return {**blessed, "model": there, "model_evaluation": evaluations, CANDIDATE: candidates}
+
+
+def _of_same_execution(
+    store: mlmd.MetadataStore, blessings: list[types.Artifact], evaluations: list[types.Artifact]
+) -> list[types.Artifact]:
+    if not blessings:
+        return []
+    lineage = Lineage(store)
+    executions = lineage.givers(blessing.id for blessing in blessings)
+    ids = {one.id for execution in executions for one in lineage.outputs(execution.id)["evaluation"]}
+    return [evaluation for evaluation in evaluations if evaluation.id in ids]

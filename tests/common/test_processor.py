@@ -29,6 +29,11 @@ def test_the_package_decides_before_tensorflow_is_imported() -> None:
     code = f"import pipeline, os, sys; print(os.environ.get({processor.ONEDNN!r}), 'tensorflow' in sys.modules)"
     environment = {name: value for name, value in os.environ.items() if name != processor.ONEDNN}
     shown = subprocess.run(
-        [sys.executable, "-c", code], env=environment, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     assert shown.split() == ["1" if "avx2" in processor.instructions() else "None", "False"]

@@ -22,7 +22,9 @@ import tensorflow as tf
 from pictures import encode, make_pixels, write_classes
 from workplace import REPOSITORY, Workplace, all_steps
 
+from common import lineage
 from common.packages import PACKAGES
+from modeling import probabilities
 from pipeline import local_run, report, tune
 from pipeline.screen import Screen
 from pipeline.viewer import stored_evaluations
@@ -199,6 +201,11 @@ def test_one_new_picture_runs_everything_that_depends_on_it(place: Workplace) ->
 def test_a_training_setting_runs_training_and_what_follows(place: Workplace) -> None:
     assert place.run("--set", "trainer.dropout=0.2") in (local_run.PUBLISHED, local_run.NOT_BLESSED)
     assert place.executed() == ["Trainer", "Evaluator", "Pusher", "DataAudit", "Report"]
+    # What the baseline says is kept where it was blessed.
+    store = lineage.open_for_reading(place.output / "metadata.db", place.output / "pipeline")
+    inputs = store.inputs(store.executions("Evaluator")[-1].id)
+    (baseline,), (kept,) = inputs["baseline_model"], inputs["baseline_evaluation"]
+    assert probabilities.are_of(kept.uri, f"{baseline.uri}/Format-Serving")
 
 
 def test_a_search_takes_the_features_of_a_run_and_a_run_with_what_it_found_reaches_the_same(

@@ -1,6 +1,7 @@
 """TFMA's numbers are scikit-learn's, and the gate does what its thresholds say."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEv
 from common import labels
 from common.errors import UserError
 from modeling import evaluations, served
+from modeling.probabilities import are_of
 from modeling.probabilities import read as read_predictions
 
 NAMES = ["apple", "berry", "cherry"]
@@ -253,6 +255,46 @@ def test_what_the_models_said_of_each_test_picture_is_kept(
     np.testing.assert_allclose(both.probabilities, _truth(examples, model)[1][order], atol=1e-6)
     assert both.baseline is not None
     np.testing.assert_allclose(both.baseline, probabilities[order], atol=1e-6)
+
+
+def test_what_an_evaluation_kept_of_the_baseline_is_not_computed_again(
+    examples: Examples, model: Model, poor_model: Model, poor: tuple[ModelEvaluation, ModelBlessing], tmp_path: Path
+) -> None:
+    kept = steps.artifact(ModelEvaluation, tmp_path / "kept")
+    shutil.copytree(poor[0].uri, kept.uri, dirs_exist_ok=True)
+    (file,) = Path(kept.uri, "predictions").glob("part*")
+    _, changed, *others = [
+        tf.train.Example.FromString(record) for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
+    ]
+    values = changed.features.feature["candidate"].float_list.value
+    values[:] = values[::-1]
+    changed.features.feature["label"].int64_list.value[0] += 1  # labels are those of the examples
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for row in (changed, *others):  # and one that is not kept
+            writer.write(row.SerializeToString())
+
+    evaluation, _ = steps.evaluate(examples, model, tmp_path, baseline=poor_model, kept=kept)
+    found, expected = read_predictions(evaluation.uri), read_predictions(poor[0].uri)
+    np.testing.assert_array_equal(found.labels, expected.labels)
+    row = found.sha256s.index(changed.features.feature["sha256"].bytes_list.value[0].decode())
+    expected.probabilities[row] = expected.probabilities[row][::-1]
+    assert found.baseline is not None
+    np.testing.assert_allclose(found.baseline, expected.probabilities, atol=1e-6)
+    accuracies = [(one.argmax(axis=1) == found.labels).mean() for one in (found.probabilities, found.baseline)]
+    change = pytest.approx(accuracies[0] - accuracies[1], abs=1e-6)
+    assert evaluations.checks(evaluation.uri)[1][:3] == ("accuracy_change", "overall", change)
+
+
+def test_predictions_are_kept_for_the_very_model_that_made_them(
+    model: Model, poor_model: Model, poor: tuple[ModelEvaluation, ModelBlessing], tmp_path: Path
+) -> None:
+    folders = [f"{one.uri}/Format-Serving" for one in (poor_model, model)]
+    assert [are_of(poor[0].uri, folder) for folder in folders] == [True, False]
+    assert not are_of(str(tmp_path / "gone"), folders[0])
+    changed = shutil.copytree(folders[0], tmp_path / "changed")
+    (data,) = (changed / "variables").glob("*.data*")
+    data.write_bytes(data.read_bytes()[:-1] + b"x")
+    assert not are_of(poor[0].uri, str(changed))
 
 
 @pytest.fixture(scope="module")
