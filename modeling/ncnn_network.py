@@ -67,10 +67,10 @@ class NcnnNetwork:
           Each wanted output, [batch, height, width, channels].
         """
         maps = zip(*self._pool.map(self._run, values), strict=True)
-        return [np.stack(one).transpose(0, 2, 3, 1) for one in maps]
+        return [np.stack(one) for one in maps]
 
     def _run(self, picture: Values) -> list[Values]:
-        """From [height, width, channels] to [channels, height, width] each."""
+        """From [height, width, channels] to the same each."""
         extractor = self._net.create_extractor()
         channels = np.ascontiguousarray(picture.transpose(2, 0, 1))  # Mat refers to it without holding it
         # A copy, in which each channel begins where ncnn's instructions need it to.
@@ -80,7 +80,7 @@ class NcnnNetwork:
             failure, values = extractor.extract(output)
             if failure:
                 raise RuntimeError(f"ncnn failed to compute {output} ({failure}), probably for want of memory")
-            found.append(np.array(values))
+            found.append(np.ascontiguousarray(np.array(values).transpose(1, 2, 0)))
         return found
 
 

@@ -27,6 +27,7 @@ def _randomise(model: keras.Model) -> None:
 def _assert_equal(found: np.ndarray, expected: np.ndarray) -> None:
     """Within 1e-4 of what the values are in the root mean square."""
     assert found.shape == expected.shape
+    assert found.flags.c_contiguous
     assert np.abs(found - expected).max() < 1e-4 * np.sqrt(np.square(expected).mean())
 
 
