@@ -130,7 +130,7 @@ def cut(backbone: keras.Model) -> backbones.Cut:
 
 
 def _by_product(seed: int) -> _Change:
-    return lambda pictures, sha256s, view: augment(pictures.numpy(), sha256s, view, seed, _AUGMENTATION)
+    return lambda pictures, sha256s, view: augment(pictures, tf.constant(sha256s), view, seed, _AUGMENTATION)
 
 
 def _by_randaugment(seed: int) -> _Change:

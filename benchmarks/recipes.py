@@ -225,7 +225,7 @@ def _as_artifact(study: Study, values: Floats, train: Ints, folder: str) -> Feat
         with tf.io.TFRecordWriter(str(directory / features.file_name(features.BOTTLENECKS, 0, 1, 0))) as writer:
             for row in chosen:
                 label = int(study.pictures.labels[row])
-                writer.write(features.encode(features.BOTTLENECKS, values[row], label, b""))
+                writer.write(features.encode(values[row], label, b""))
     features.FeaturesInfo(
         backbone=cached_features.BACKBONE,
         image_size=cached_features.SIZE,

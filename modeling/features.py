@@ -100,22 +100,29 @@ def files(directory: str, split: str, family: str, view: int) -> list[str]:
     return sorted(tf.io.gfile.glob(pattern))
 
 
-def encode(family: str, feature: npt.NDArray[np.floating[Any]], label: int, sha256: bytes) -> bytes:
-    """One serialized tf.Example.
+def stored(family: str, values: tf.Tensor) -> tf.Tensor:
+    """Values in the type that they are kept in; what it cannot hold becomes the nearest number that it can.
 
     Args:
       family: BOTTLENECKS (kept as float32) or ACTIVATIONS (kept as float16).
-      feature: the values.
+      values: of any floating type.
+    """
+    dtype = _DTYPES[family]
+    return tf.cast(tf.clip_by_value(tf.cast(values, tf.float32), dtype.min, dtype.max), dtype)
+
+
+def encode(feature: npt.NDArray[np.floating[Any]], label: int, sha256: bytes) -> bytes:
+    """One serialized tf.Example.
+
+    Args:
+      feature: the values, in the type that `stored` gives them.
       label: class id.
       sha256: the picture's hash in hexadecimal.
     """
-    dtype = _DTYPES[family].as_numpy_dtype
-    limits = np.finfo(dtype)
-    data = np.clip(feature, limits.min, limits.max).astype(dtype).tobytes()
     return tf.train.Example(
         features=tf.train.Features(
             feature={
-                _FEATURE: tf.train.Feature(bytes_list=tf.train.BytesList(value=[data])),
+                _FEATURE: tf.train.Feature(bytes_list=tf.train.BytesList(value=[feature.tobytes()])),
                 LABEL: tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
                 SHA256: tf.train.Feature(bytes_list=tf.train.BytesList(value=[sha256])),
             }
@@ -127,7 +134,7 @@ def decode(family: str, serialized: tf.Tensor, shape: list[int]) -> tuple[tf.Ten
     """The inverse of `encode`, for batches.
 
     Args:
-      family: as in `encode`.
+      family: as in `stored`.
       serialized: string [batch].
       shape: shape of one feature.
 

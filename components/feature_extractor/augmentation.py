@@ -1,10 +1,12 @@
-"""Random mirroring, rotation and zoom of pictures, fixed by picture, view and seed."""
+"""Random mirroring, rotation and zoom of pictures, fixed by picture, view and seed; all of it TensorFlow operations."""
 
+import math
 from typing import NamedTuple
 
 import keras
-import numpy as np
-import numpy.typing as npt
+import tensorflow as tf
+
+_LARGEST_HASH = 2**63 - 1
 
 
 class Augmentation(NamedTuple):
@@ -22,18 +24,14 @@ class Augmentation(NamedTuple):
 
 
 def augment(
-    pictures: npt.NDArray[np.float32],
-    sha256s: list[bytes],
-    view: int,
-    seed: int,
-    augmentation: Augmentation,
-) -> npt.NDArray[np.float32]:
+    pictures: tf.Tensor, sha256s: tf.Tensor, view: tf.Tensor, seed: int, augmentation: Augmentation
+) -> tf.Tensor:
     """Augments each picture by what its hash, the view and the seed decide, whatever batch it comes in.
 
     Args:
       pictures: float32 [batch, height, width, channels].
-      sha256s: the pictures' hashes in hexadecimal, one a picture.
-      view: number of the view.
+      sha256s: the pictures' hashes in hexadecimal, string [batch].
+      view: number of the view, an integer [].
       seed: the run's seed.
       augmentation: the limits.
 
@@ -41,21 +39,29 @@ def augment(
       Pictures of the same shape, dtype and value range; what moves in from outside the frame is mirrored from inside.
     """
     height, width = pictures.shape[1:3]
-    transforms = [_transform(sha256, view, seed, augmentation, height, width) for sha256 in sha256s]
-    return np.asarray(
-        keras.ops.image.affine_transform(pictures, np.stack(transforms), interpolation="bilinear", fill_mode="reflect")
-    )
+    with tf.device("/CPU:0"):  # a GPU has no strings, and would take longer to start on so few numbers
+        keys = tf.strings.to_hash_bucket_fast(tf.strings.join([sha256s, str(seed)], "/"), _LARGEST_HASH)
+        seeds = tf.stack([keys, tf.fill(tf.shape(keys), tf.cast(view, tf.int64))], axis=1)
+        drawn = tf.map_fn(_draw, seeds, fn_output_signature=tf.float32)
+        transforms = _transforms(drawn, augmentation, height, width)
+    return keras.ops.image.affine_transform(pictures, transforms, interpolation="bilinear", fill_mode="reflect")
 
 
-def _transform(
-    sha256: bytes, view: int, seed: int, limits: Augmentation, height: int, width: int
-) -> npt.NDArray[np.float32]:
-    """The eight numbers of a projective transform, output point to input point, about the picture's centre."""
-    random = np.random.default_rng([seed, view, int(sha256, 16)])
-    mirror = -1.0 if random.random() < 0.5 and limits.flip else 1.0
-    angle = random.uniform(-limits.rotation, limits.rotation) * 2 * np.pi
-    scale = 1 + random.uniform(-limits.zoom, limits.zoom)
-    a, b = mirror * scale * np.cos(angle), -mirror * scale * np.sin(angle)
-    c, d = scale * np.sin(angle), scale * np.cos(angle)
+def _draw(seed: tf.Tensor) -> tf.Tensor:
+    return tf.random.stateless_uniform([3], seed, minval=-1.0)
+
+
+def _transforms(drawn: tf.Tensor, limits: Augmentation, height: int, width: int) -> tf.Tensor:
+    """The eight numbers of each projective transform, output point to input point, about the picture's centre.
+
+    From three numbers each between -1 and 1: float32 [batch, 3] -> [batch, 8].
+    """
+    coin, turn, change = tf.unstack(drawn, axis=1)
+    mirror = tf.where((coin < 0) & limits.flip, -1.0, 1.0)
+    angle = turn * (limits.rotation * 2 * math.pi)
+    scale = 1 + change * limits.zoom
+    a, b = mirror * scale * tf.cos(angle), -mirror * scale * tf.sin(angle)
+    c, d = scale * tf.sin(angle), scale * tf.cos(angle)
     x, y = (width - 1) / 2, (height - 1) / 2
-    return np.array([a, b, x - a * x - b * y, c, d, y - c * x - d * y, 0, 0], np.float32)
+    nothing = tf.zeros_like(a)
+    return tf.stack([a, b, x - a * x - b * y, c, d, y - c * x - d * y, nothing, nothing], axis=1)

@@ -16,7 +16,9 @@ from common import example_records, labels, progress, unfinished
 from common.errors import UserError
 from common.examples import EVAL, TRAIN, read_pictures, split_folder
 from components.feature_extractor.augmentation import Augmentation
-from components.feature_extractor.extractor import Extractor, Settings, Shard
+from components.feature_extractor.extractor import Extractor
+from components.feature_extractor.layers import Settings
+from components.feature_extractor.reading import Shard
 from modeling import devices, engines
 
 SPLITS = (TRAIN, EVAL)
@@ -54,7 +56,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         taken = {"engine": engine, "precision": precision, "weights_sha256": extractor.weights_sha256}
         identity = unfinished.identity(input_dict, {**exec_properties, **taken})
         extractor.info(max(1, views[TRAIN]), pictures, identity).write(output.uri)
-        extract = _ExtractShard(settings, extractor.weights_sha256, _workers(self._beam_pipeline_args))
+        extract = _ExtractShards(settings, extractor.weights_sha256, _workers(self._beam_pipeline_args))
         del extractor  # each worker makes its own
         work = unfinished.make_folder(output.uri, identity)
         shards = [shard for split in SPLITS for shard in _shards(examples, work, split, views[split])]
@@ -66,7 +68,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         tf.io.gfile.rmtree(work)
 
 
-class _ExtractShard(beam.DoFn):
+class _ExtractShards(beam.DoFn):
     def __init__(self, settings: Settings, weights_sha256: str, workers: int) -> None:
         self._settings = settings
         self._weights_sha256 = weights_sha256
@@ -81,9 +83,16 @@ class _ExtractShard(beam.DoFn):
                 f"expected the same on every worker while it runs"
             )
 
+    def start_bundle(self) -> None:
+        self._shards: list[Shard] = []
+
     def process(self, shard: Shard) -> Iterable[None]:
-        self._extractor.extract(shard)
+        self._shards.append(shard)
         return ()
+
+    def finish_bundle(self) -> None:
+        """All shards of a bundle at once, so that each is decoded while the layers work on the one before it."""
+        self._extractor.extract(self._shards)
 
 
 def _workers(beam_pipeline_args: list[str]) -> int:

@@ -91,7 +91,7 @@ def _write(
                     example = Example(image, one.given, _CLASSES[one.given], one.sha256, one.name, *size)
                     examples.write(example_records.encode(example))
                     sha256 = one.sha256.encode()
-                    stored.write(features.encode(BOTTLENECKS, values[one.name], one.given, sha256))
+                    stored.write(features.encode(values[one.name].astype(np.float32), one.given, sha256))
                     if split == TEST:
                         predictions.write(_prediction(one))
     counts = {split: sum(one.split == split for one in pictures) for split in (TRAIN, EVAL, TEST)}

@@ -1,8 +1,10 @@
 """A view depends on its picture, its number and the seed, and on nothing else."""
 
 import numpy as np
+import tensorflow as tf
 
-from components.feature_extractor.augmentation import Augmentation, augment
+from components.feature_extractor import augmentation
+from components.feature_extractor.augmentation import Augmentation
 
 ALL = Augmentation(flip=True, rotation=0.05, zoom=0.1)
 NONE = Augmentation(flip=False, rotation=0.0, zoom=0.0)
@@ -11,6 +13,10 @@ HASHES = [b"00ff" * 16, b"a1b2" * 16, b"1234" * 16]
 
 def _pictures() -> np.ndarray:
     return np.random.default_rng(3).uniform(0, 255, (3, 24, 32, 3)).astype(np.float32)
+
+
+def augment(pictures: np.ndarray, sha256s: list[bytes], view: int, seed: int, limits: Augmentation) -> np.ndarray:
+    return augmentation.augment(pictures, tf.constant(sha256s), view, seed, limits).numpy()
 
 
 def test_no_limits_change_nothing() -> None:

@@ -12,10 +12,12 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.types.standard_artifacts import Examples, TransformGraph
 
-from common import labels, progress
+from common import example_records, labels, progress
 from common.errors import UserError
 from components.feature_extractor import extractor
 from components.feature_extractor.augmentation import Augmentation
+from components.feature_extractor.layers import Settings
+from components.feature_extractor.reading import Shard
 from modeling import backbones, engines, precision
 from modeling import features as feature_files
 from modeling.engines import TENSORFLOW, Engine
@@ -226,8 +228,10 @@ def test_a_worker_with_other_weights_stops(
         steps.extract(examples, transform_graph, tmp_path / "features", weights=str(path), fine_tune=False)
 
 
-def test_workers_that_start_side_by_side_get_the_same_random_weights(transform_graph: TransformGraph) -> None:
-    settings = extractor.Settings(
+@pytest.fixture(scope="module")
+def extractors(transform_graph: TransformGraph) -> list[extractor.Extractor]:
+    """Those of workers that start side by side."""
+    settings = Settings(
         transform_graph=transform_graph.uri,
         backbone="VGG16",
         weights="random",
@@ -240,8 +244,37 @@ def test_workers_that_start_side_by_side_get_the_same_random_weights(transform_g
         seed=0,
     )
     with ThreadPoolExecutor(4) as threads:
-        found = set(threads.map(lambda _: extractor.Extractor(settings).weights_sha256, range(4)))
-    assert len(found) == 1
+        return list(threads.map(lambda _: extractor.Extractor(settings), range(4)))
+
+
+def test_workers_that_start_side_by_side_get_the_same_random_weights(extractors: list[extractor.Extractor]) -> None:
+    assert len({one.weights_sha256 for one in extractors}) == 1
+
+
+def _shards(examples: Examples, folder: Path, *output_dirs: str) -> list[Shard]:
+    """The shard of the training split once for each output folder."""
+    (file,) = example_records.shards(examples.uri, "train")
+    folders = [folder / name for name in output_dirs]
+    return [Shard(file, str(output), number, len(folders), 0) for number, output in enumerate(folders)]
+
+
+def test_shards_that_are_read_in_one_go_have_their_own_pictures_each(
+    examples: Examples, features: Examples, extractors: list[extractor.Extractor], tmp_path: Path
+) -> None:
+    extractors[0].extract(_shards(examples, tmp_path, "", "", ""))
+    for family in (BOTTLENECKS, ACTIVATIONS):
+        (expected,) = feature_files.files(features.uri, "train", family, 0)
+        found = sorted(tmp_path.glob(f"{family}-*-of-00003.view-00.tfrecord"))
+        assert [path.read_bytes() for path in found] == [Path(expected).read_bytes()] * 3
+
+
+def test_a_file_that_cannot_be_written_ends_the_step_and_only_complete_files_have_their_names(
+    examples: Examples, extractors: list[extractor.Extractor], tmp_path: Path
+) -> None:
+    with pytest.raises(tf.errors.NotFoundError, match="missing"):
+        extractors[0].extract(_shards(examples, tmp_path, "", "missing", ""))
+    names = [path.name for path in tmp_path.iterdir()]
+    assert {name.split("-of-")[0] for name in names} == {"bottlenecks-00000", "activations-00000"}
 
 
 def test_no_unfinished_file_is_left(features: Examples) -> None:

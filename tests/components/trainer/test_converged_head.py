@@ -39,7 +39,7 @@ class _Stored:
                 path = Path(split_folder(str(directory), split), features.file_name(BOTTLENECKS, 0, 1, view))
                 with tf.io.TFRecordWriter(str(path)) as writer:
                     for value, label in zip(values[view], labels, strict=True):
-                        writer.write(features.encode(BOTTLENECKS, value, int(label), b""))
+                        writer.write(features.encode(value, int(label), b""))
             self.values[split] = values.reshape(-1, _CHANNELS).astype(np.float64)
             self.labels[split] = np.tile(labels, stored)
         shapes = {BOTTLENECKS: [_CHANNELS]}
