@@ -48,7 +48,7 @@ from pipeline.config import GateConfig, TrainerConfig
 
 IMAGE_SIZE = 32
 
-_EXTRACTION = {
+EXTRACTION = {
     "backbone": "VGG16",
     "weights": "random",
     "image_size": IMAGE_SIZE,
@@ -140,7 +140,7 @@ def extract(examples: Examples, graph: TransformGraph, directory: Path, **change
     _beam(feature_extractor.Executor, directory).Do(
         {"examples": [examples], "transform_graph": [graph]},
         {"features": [features]},
-        {**_EXTRACTION, **changes},
+        {**EXTRACTION, **changes},
     )
     return features
 

@@ -1,6 +1,6 @@
-"""Trainings on two devices: python tests/two_devices.py FEATURES TRANSFORM_GRAPH FOLDER
+"""An extraction and trainings on two devices: python tests/two_devices.py EXAMPLES FEATURES TRANSFORM_GRAPH FOLDER
 
-TensorFlow learns of the devices before it starts, so they need a process of their own: one for all trainings.
+TensorFlow learns of the devices before it starts, so they need a process of their own: one for all.
 """
 
 import sys
@@ -11,6 +11,7 @@ import tensorflow as tf
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+EXTRACTED = "extracted"
 COMPARED, RESUMED, UNDISTURBED = "compared", "resumed", "undisturbed"
 _EPOCHS = {"solver": "adam", "penalty": None, "epochs": 2, "class_weights": True}
 CHANGES: dict[str, dict[str, Any]] = {
@@ -28,6 +29,19 @@ def _make_two_devices() -> None:
     tf.config.experimental.enable_op_determinism()  # as on GPUs: it also refuses what has no seed
 
 
+def _extract(examples_uri: str, graph_uri: str, folder: Path) -> None:
+    import steps
+    from tfx.types.standard_artifacts import Examples
+
+    from components.feature_extractor import executor
+    from modeling.engines import TENSORFLOW
+
+    examples = Examples()
+    examples.uri = examples_uri
+    shards = executor._shards(examples, str(folder / EXTRACTED), "train", 0)
+    executor.Extractor(executor._settings(graph_uri, {**steps.EXTRACTION, "engine": TENSORFLOW})).extract(shards)
+
+
 def _train(features_uri: str, graph_uri: str, folder: Path) -> None:
     import steps
     from tfx.types.standard_artifacts import Examples, TransformGraph
@@ -42,4 +56,6 @@ def _train(features_uri: str, graph_uri: str, folder: Path) -> None:
 
 if __name__ == "__main__":
     _make_two_devices()
-    _train(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    _examples, _features, _graph, _folder = sys.argv[1:]
+    _extract(_examples, _graph, Path(_folder))
+    _train(_features, _graph, Path(_folder))

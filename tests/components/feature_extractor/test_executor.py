@@ -20,7 +20,7 @@ from components.feature_extractor.layers import Settings
 from components.feature_extractor.reading import Shard
 from modeling import backbones, engines, precision
 from modeling import features as feature_files
-from modeling.engines import TENSORFLOW, Engine
+from modeling.engines import NCNN, Engine
 from modeling.features import ACTIVATIONS, BOTTLENECKS, FeaturesInfo
 
 
@@ -239,7 +239,7 @@ def extractors(transform_graph: TransformGraph) -> list[extractor.Extractor]:
         fine_tune=True,
         fine_tune_at=None,
         augmentation=Augmentation(flip=False, rotation=0.0, zoom=0.0),
-        engine=Engine(TENSORFLOW, "float32"),
+        engine=Engine(NCNN, "float32"),
         batch_size=8,
         seed=0,
     )

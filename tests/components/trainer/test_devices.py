@@ -1,4 +1,4 @@
-"""Training on two devices gives what it gives on one, and goes on after a kill as exactly."""
+"""Two devices give what one gives, and training on them goes on after a kill as exactly."""
 
 import csv
 import json
@@ -12,17 +12,23 @@ import numpy.typing as npt
 import pytest
 import sessions
 import steps
+import tensorflow as tf
 import two_devices
 from tfx.types.standard_artifacts import Examples, TransformGraph
+
+from modeling import features as feature_files
+from modeling.features import ACTIVATIONS, BOTTLENECKS, FeaturesInfo
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def on_two(features: Examples, transform_graph: TransformGraph, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of all trainings on two devices."""
+def on_two(
+    examples: Examples, features: Examples, transform_graph: TransformGraph, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of what was made on two devices."""
     folder = tmp_path_factory.mktemp("on_two")
-    command = [sys.executable, two_devices.__file__, features.uri, transform_graph.uri, str(folder)]
+    command = [sys.executable, two_devices.__file__, examples.uri, features.uri, transform_graph.uri, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder
@@ -40,6 +46,23 @@ def _numbers(training: Path) -> list[list[float]]:
 
 def _metrics(training: Path) -> dict[str, dict[str, float]]:
     return json.loads((training / "run" / "metrics.json").read_text())
+
+
+def _stored(folder: str, family: str, features: Examples) -> tuple[np.ndarray, np.ndarray]:
+    dataset = tf.data.TFRecordDataset(feature_files.files(folder, "train", family, 0)).batch(1000)
+    ((values, class_ids),) = [
+        feature_files.decode(family, batch, FeaturesInfo.read(features.uri).shapes[family]) for batch in dataset
+    ]
+    return values.numpy().astype(np.float32), class_ids.numpy()
+
+
+def test_devices_that_take_a_batch_each_in_turn_extract_what_one_does(features: Examples, on_two: Path) -> None:
+    for family in (BOTTLENECKS, ACTIVATIONS):
+        (one_values, one_ids), (two_values, two_ids) = (
+            _stored(folder, family, features) for folder in (features.uri, str(on_two / two_devices.EXTRACTED))
+        )
+        np.testing.assert_allclose(two_values, one_values, rtol=1e-3, atol=1e-4)
+        np.testing.assert_array_equal(two_ids, one_ids)
 
 
 def test_two_devices_give_what_one_gives(
