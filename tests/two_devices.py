@@ -34,12 +34,13 @@ def _extract(examples_uri: str, graph_uri: str, folder: Path) -> None:
     from tfx.types.standard_artifacts import Examples
 
     from components.feature_extractor import executor
+    from components.feature_extractor.extractor import Extractor
     from modeling.engines import TENSORFLOW
 
     examples = Examples()
     examples.uri = examples_uri
     shards = executor._shards(examples, str(folder / EXTRACTED), "train", 0)
-    executor.Extractor(executor._settings(graph_uri, {**steps.EXTRACTION, "engine": TENSORFLOW})).extract(shards)
+    Extractor(executor._settings(graph_uri, {**steps.EXTRACTION, "engine": TENSORFLOW})).extract(shards)
 
 
 def _train(features_uri: str, graph_uri: str, folder: Path) -> None:
