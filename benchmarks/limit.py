@@ -32,7 +32,9 @@ from benchmarks.results import AT_LEAST, Result, Row, Target
 from common import example_records
 from common.examples import EVAL, TRAIN
 from components.feature_extractor.augmentation import Augmentation
-from components.feature_extractor.extractor import Extractor, Settings, Shard
+from components.feature_extractor.extractor import Extractor
+from components.feature_extractor.layers import Settings
+from components.feature_extractor.reading import Shard
 from components.trainer import fit
 from components.trainer.batches import Features
 from modeling import backbones, devices, engines
@@ -128,8 +130,7 @@ def _extraction(artifacts: _Artifacts, engine: Engine) -> tuple[_Pace, _Pace]:
 
     def extract() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            for number, file in enumerate(files):
-                extractor.extract(Shard(file, folder, number, len(files), views=0))
+            extractor.extract(Shard(file, folder, number, len(files), views=0) for number, file in enumerate(files))
 
     usages = bare.fastest(extract, bare.engine_passes(engine, bare.noise(pictures)))
     product, alone = (_Pace(bare.each(usage, pictures), bare.GFLOPS) for usage in usages)
