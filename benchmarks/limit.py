@@ -32,9 +32,9 @@ from benchmarks.results import AT_LEAST, Result, Row, Target
 from common import example_records
 from common.examples import EVAL, TRAIN
 from components.feature_extractor.augmentation import Augmentation
+from components.feature_extractor.decoding import Shard
 from components.feature_extractor.extractor import Extractor
 from components.feature_extractor.layers import Settings
-from components.feature_extractor.reading import Shard
 from components.trainer import fit
 from components.trainer.batches import Features
 from modeling import backbones, devices, engines

@@ -16,9 +16,9 @@ from common import example_records, labels, progress, unfinished
 from common.errors import UserError
 from common.examples import EVAL, TRAIN, read_pictures, split_folder
 from components.feature_extractor.augmentation import Augmentation
+from components.feature_extractor.decoding import Shard
 from components.feature_extractor.extractor import Extractor
 from components.feature_extractor.layers import Settings
-from components.feature_extractor.reading import Shard
 from modeling import devices, engines
 
 SPLITS = (TRAIN, EVAL)

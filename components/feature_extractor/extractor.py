@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import tensorflow as tf
 
 from common import progress
+from components.feature_extractor.decoding import Reader, Shard
 from components.feature_extractor.layers import Layers, Settings
-from components.feature_extractor.reading import Reader, Shard
 from components.feature_extractor.writing import open_writer
 from modeling import devices, features
 from modeling.engines import TENSORFLOW

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from components.feature_extractor.augmentation import Augmentation, augment
-from components.feature_extractor.reading import Batch
+from components.feature_extractor.decoding import Batch
 from modeling import backbones, features, weights
 from modeling.engines import NCNN, Engine
 from modeling.ncnn_network import NcnnNetwork

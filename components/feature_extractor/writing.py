@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import tensorflow as tf
 
 from common import progress, unfinished
-from components.feature_extractor.reading import Batch, Shard
+from components.feature_extractor.decoding import Batch, Shard
 from modeling import features
 
 # Features of each view of a batch by family, [batch, *shape], as they are stored.

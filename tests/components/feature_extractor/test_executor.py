@@ -16,8 +16,8 @@ from common import example_records, labels, progress
 from common.errors import UserError
 from components.feature_extractor import extractor
 from components.feature_extractor.augmentation import Augmentation
+from components.feature_extractor.decoding import Shard
 from components.feature_extractor.layers import Settings
-from components.feature_extractor.reading import Shard
 from modeling import backbones, engines, precision
 from modeling import features as feature_files
 from modeling.engines import NCNN, Engine
