@@ -4,6 +4,7 @@ TFMA's own extractor calls a model with the batches in which files are read, whi
 where a model takes long.
 """
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -33,21 +34,31 @@ class Predict(beam.PTransform):
             lacks are computed; a model that has nothing to compute is not loaded.
         """
         super().__init__()
-        self._models = [_Model(name, folder, kept.get(name)) for name, folder in models.items()]
+        self._models = [Model(name, folder, kept.get(name)) for name, folder in models.items()]
 
     def expand(self, extracts: beam.PCollection) -> beam.PCollection:
         batches = extracts | "Batch" >> beam.BatchElements(min_batch_size=CHUNK, max_batch_size=CHUNK)
         return batches | "Predict" >> beam.ParDo(_Predict(self._models))
 
 
-class _Model:
+class Model:
     """A model, loaded once in a process, and what is kept of it."""
 
-    def __init__(self, name: str, folder: str, kept: str | None) -> None:
+    def __init__(self, name: str, folder: str, kept: str | None = None) -> None:
+        """Takes a name and what `Predict` has of it."""
         self.name = name
         self._folder = folder
         self._kept = kept
         self._loaded, self._read = shared.Shared(), shared.Shared()
+
+    # `Shared` lets go of what nobody holds.
+    @functools.cached_property
+    def _model(self) -> Any:
+        return self._loaded.acquire(lambda: tf.saved_model.load(self._folder))
+
+    @functools.cached_property
+    def _known(self) -> "_Known":
+        return self._read.acquire(lambda: _Known(self._kept))
 
     def probabilities(self, batch: Sequence[tfma.Extracts]) -> npt.NDArray[np.float32]:
         """Those of each example, float32 [examples, classes].
@@ -55,16 +66,15 @@ class _Model:
         Raises:
           UserError: a picture cannot be used.
         """
-        known = self._read.acquire(lambda: _Known(self._kept), self._kept).of_picture
+        known = self._known.of_picture
         hashes = [_feature(one, SHA256).decode() for one in batch]
         unknown = [one for one, sha256 in zip(batch, hashes, strict=True) if sha256 not in known]
         computed: Iterator[npt.NDArray[np.float32]] = iter(self._compute(unknown) if unknown else [])
         return np.array([known[sha256] if sha256 in known else next(computed) for sha256 in hashes])
 
     def _compute(self, batch: Sequence[tfma.Extracts]) -> npt.NDArray[np.float32]:
-        model = self._loaded.acquire(lambda: tf.saved_model.load(self._folder), self._folder)
         examples = tf.constant([np.ravel(one[tfma.INPUT_KEY])[0] for one in batch])
-        outputs = model.signatures[SERVE_EXAMPLES](examples=examples)
+        outputs = self._model.signatures[SERVE_EXAMPLES](examples=examples)
         if picture_graph.ERROR in outputs:  # models of earlier releases fail instead of naming errors
             names = [_feature(one, FILE_NAME) for one in batch]
             picture_graph.check(names, outputs[picture_graph.ERROR].numpy().tolist())
@@ -79,7 +89,7 @@ class _Known:
 
 
 class _Predict(beam.DoFn):
-    def __init__(self, models: Sequence[_Model]) -> None:
+    def __init__(self, models: Sequence[Model]) -> None:
         super().__init__()
         self._models = models
 

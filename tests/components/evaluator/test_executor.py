@@ -3,6 +3,7 @@
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from pictures import encode, make_pixels, write_classes
 from sklearn import metrics
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation, TransformGraph
 
-from common import labels
+from common import example_records, labels
 from common.errors import UserError
+from components.evaluator import inference
 from modeling import evaluations, served
 from modeling.probabilities import are_of
 from modeling.probabilities import read as read_predictions
@@ -257,32 +259,54 @@ def test_what_the_models_said_of_each_test_picture_is_kept(
     np.testing.assert_allclose(both.baseline, probabilities[order], atol=1e-6)
 
 
-def test_what_an_evaluation_kept_of_the_baseline_is_not_computed_again(
-    examples: Examples, model: Model, poor_model: Model, poor: tuple[ModelEvaluation, ModelBlessing], tmp_path: Path
-) -> None:
-    kept = steps.artifact(ModelEvaluation, tmp_path / "kept")
-    shutil.copytree(poor[0].uri, kept.uri, dirs_exist_ok=True)
-    (file,) = Path(kept.uri, "predictions").glob("part*")
-    _, changed, *others = [
-        tf.train.Example.FromString(record) for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
-    ]
-    values = changed.features.feature["candidate"].float_list.value
-    values[:] = values[::-1]
-    changed.features.feature["label"].int64_list.value[0] += 1  # labels are those of the examples
-    with tf.io.TFRecordWriter(str(file)) as writer:
-        for row in (changed, *others):  # and one that is not kept
-            writer.write(row.SerializeToString())
+def _loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The artifacts of the models that are loaded from now on."""
+    load, folders = tf.saved_model.load, []
 
-    evaluation, _ = steps.evaluate(examples, model, tmp_path, baseline=poor_model, kept=kept)
-    found, expected = read_predictions(evaluation.uri), read_predictions(poor[0].uri)
-    np.testing.assert_array_equal(found.labels, expected.labels)
-    row = found.sha256s.index(changed.features.feature["sha256"].bytes_list.value[0].decode())
-    expected.probabilities[row] = expected.probabilities[row][::-1]
+    def listed(folder: str, *arguments: Any, **options: Any) -> Any:
+        folders.append(str(Path(folder).parent))
+        return load(folder, *arguments, **options)
+
+    monkeypatch.setattr(tf.saved_model, "load", listed)
+    return folders
+
+
+def test_what_an_evaluation_kept_of_the_baseline_is_not_computed_again(
+    examples: Examples,
+    model: Model,
+    poor_model: Model,
+    poor: tuple[ModelEvaluation, ModelBlessing],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inference, "CHUNK", 4)
+    loaded = _loaded(monkeypatch)
+    evaluation, _ = steps.evaluate(examples, model, tmp_path, baseline=poor_model, kept=poor[0])
+    assert loaded == [model.uri], "once, whatever the number of batches, and the baseline never"
+    found, kept = read_predictions(evaluation.uri), read_predictions(poor[0].uri)
+    assert len(found.sha256s) > 2 * 4
+    assert found.sha256s == kept.sha256s
+    np.testing.assert_array_equal(found.labels, kept.labels)
     assert found.baseline is not None
-    np.testing.assert_allclose(found.baseline, expected.probabilities, atol=1e-6)
-    accuracies = [(one.argmax(axis=1) == found.labels).mean() for one in (found.probabilities, found.baseline)]
-    change = pytest.approx(accuracies[0] - accuracies[1], abs=1e-6)
+    np.testing.assert_array_equal(found.baseline, kept.probabilities)
+    change = pytest.approx(_accuracy(examples, model) - _accuracy(examples, poor_model), abs=1e-6)
     assert evaluations.checks(evaluation.uri)[1][:3] == ("accuracy_change", "overall", change)
+
+
+def test_a_picture_that_is_new_since_the_baseline_s_evaluation_is_computed(
+    examples: Examples, poor_model: Model, poor: tuple[ModelEvaluation, ModelBlessing]
+) -> None:
+    test, (_, probabilities) = steps.read(examples, "test"), _truth(examples, poor_model)
+    new = [one._replace(sha256=f"{index}" * 64) if index % 3 else one for index, one in enumerate(test[:8])]
+    extracts = [
+        {
+            tfma.INPUT_KEY: np.array([example_records.encode(one)], object),
+            tfma.FEATURES_KEY: {name: np.array([getattr(one, name).encode()]) for name in ("sha256", "file_name")},
+        }
+        for one in new
+    ]
+    baseline = inference.Model("baseline", f"{poor_model.uri}/Format-Serving", poor[0].uri)
+    np.testing.assert_allclose(baseline.probabilities(extracts), probabilities[:8], atol=1e-6)
 
 
 def test_predictions_are_kept_for_the_very_model_that_made_them(
