@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import uuid
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
@@ -10,6 +11,7 @@ import apache_beam as beam
 from apache_beam.runners.runner import PipelineState
 
 from common.errors import TransientError, UserError
+from pipeline.beam import flink
 
 # The last line of a traceback, wherever an engine has put it.
 _KINDS = {kind.__name__: kind for kind in (UserError, TransientError)}
@@ -30,7 +32,10 @@ class Job(beam.Pipeline):
           options: as `options.of_step` gives them.
           seconds: after which the block raises TooLateError; None for never.
         """
-        super().__init__(argv=[*options, "--no_wait_until_finish"])  # the wait is this class's own
+        self._name = f"images-{uuid.uuid4().hex}"
+        # The wait is this class's own.
+        super().__init__(argv=[*options, f"--job_name={self._name}", "--no_wait_until_finish"])
+        self._flink = next((one.partition("=")[2] for one in options if one.startswith("--flink_master=")), "")
         self._milliseconds = None if seconds is None else int(seconds * 1000)
 
     def __exit__(
@@ -50,7 +55,9 @@ class Job(beam.Pipeline):
 
     def _cancel(self) -> None:
         with contextlib.suppress(Exception):  # what ended the job matters more
-            if not PipelineState.is_terminal(self.result.state):
+            if self._flink:
+                flink.cancel(self._flink, self._name)
+            elif not PipelineState.is_terminal(self.result.state):
                 self.result.cancel()
 
 
