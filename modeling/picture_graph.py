@@ -1,5 +1,6 @@
 """The one graph from a picture's bytes to a tensor: extraction, evaluation and serving all apply it."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,14 @@ PICTURE = "picture"
 ERROR = "error"
 _OTHER, _DAMAGED = "neither JPEG nor PNG", "truncated or damaged"
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG"
+# A JPEG's blocks of 8x8 can be decoded to fewer pixels, each the mean of some: for 12 million at a ratio of 4, all took
+# 14 ms of processor time instead of 33. Twice the square's side is left at least, so that the resize still averages.
+# Photographs come out brighter by 0.5 to 1 of 255, and differ little else: what decodes whole blocks fast rounds down.
+# A file is found truncated or damaged at each ratio alike, which was tried on 3,900 broken ones.
+_RATIOS = (1, 2, 4, 8)
+_LEAST_SHRINKING = 2
+# From a file's bytes to its pixels and an empty error.
+_Decoder = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 # Scale and translation, rows first, that put a picture into a square; float32 [2] each. From its height and width,
 # float32 [2], and the square's side.
 _Placed = Callable[[tf.Tensor, int], tuple[tf.Tensor, tf.Tensor]]
@@ -63,16 +72,22 @@ def _read(encoded: tf.Tensor, size: int, placed: _Placed, max_pixels: int) -> tu
     sides = tf.cond(is_jpeg, lambda: _jpeg_sides(encoded), lambda: _png_sides(encoded))
     error = tf.where(is_jpeg | is_png, _excess(sides, max_pixels), _OTHER)
     black = tf.zeros([1, 1, 3], tf.uint8), tf.constant(_DAMAGED)
-    picture, damage = _or_else(black, tf.where(error == "", encoded, ""), _decode)
-    picture = _resized(picture, size, placed)
+    usable = tf.where(error == "", encoded, "")
+    index = tf.where(is_jpeg & (error == ""), _ratio_index(sides, size), 0)
+    decoders: list[_Decoder] = [_decode, *(functools.partial(_decode_reduced, ratio=ratio) for ratio in _RATIOS[1:])]
+    picture, damage = _switch(index, [functools.partial(_or_else, black, usable, decoder) for decoder in decoders])
+    # Its last row and column may stand for fewer pixels than the others.
+    exact = tf.cast(sides, tf.float32) / tf.gather(tf.constant(_RATIOS, tf.float32), index)
+    exact = tf.where(index > 0, exact, tf.cast(tf.shape(picture)[:2], tf.float32))
+    picture = _resized(picture, exact, size, placed)
     # A square is turned as well after it was made smaller, and in less time: all have their centre in its middle.
     picture = tf.ensure_shape(orientation.turn(picture, orientation.of(encoded)), [size, size, 3])
     return picture, tf.where(error == "", damage, error)
 
 
-def _resized(picture: tf.Tensor, size: int, placed: _Placed) -> tf.Tensor:
-    """A picture in a square: float32 [size, size, 3]. What it does not cover is black."""
-    scale, translation = placed(tf.cast(tf.shape(picture)[:2], tf.float32), size)
+def _resized(picture: tf.Tensor, sides: tf.Tensor, size: int, placed: _Placed) -> tf.Tensor:
+    """A picture of these sides in a square: float32 [size, size, 3]. What it does not cover is black."""
+    scale, translation = placed(sides, size)
     # What tf.image.resize calls. Without antialiasing a large picture would lose the pixels between its samples.
     squares = tf.raw_ops.ScaleAndTranslate(
         images=picture[tf.newaxis],
@@ -111,6 +126,12 @@ def _or_else(instead: Any, encoded: tf.Tensor, operation: Callable[[tf.Tensor], 
     return made.concatenate(tf.data.Dataset.from_tensors(instead)).take(1).get_single_element()
 
 
+def _switch(index: tf.Tensor, branches: Sequence[Callable[[], Any]]) -> Any:
+    """What one of the branches returns: tf.switch_case in operations that TensorFlow Lite converts."""
+    first, *others = branches
+    return tf.cond(index > 0, lambda: _switch(index - 1, others), first) if others else first()
+
+
 def _excess(sides: tf.Tensor, max_pixels: int) -> tf.Tensor:
     """What a picture of these sides has too much of, as `imaging.opening` says it of a file; empty for nothing."""
     longest = opening.max_side(max_pixels)
@@ -129,6 +150,16 @@ def _png_sides(encoded: tf.Tensor) -> tf.Tensor:
     header = tf.io.decode_raw(tf.strings.substr(encoded, 0, 24), tf.uint8, fixed_length=24)
     sides = tf.reshape(tf.cast(header[16:], tf.int64), [2, 4])
     return tf.reduce_sum(sides * [1 << 24, 1 << 16, 1 << 8, 1], axis=1)
+
+
+def _ratio_index(sides: tf.Tensor, size: int) -> tf.Tensor:
+    """Of the largest ratio that leaves a picture of these sides large enough, int32 []."""
+    least = tf.constant([_LEAST_SHRINKING * size * ratio for ratio in _RATIOS[1:]], tf.int64)
+    return tf.reduce_sum(tf.cast(tf.reduce_min(sides) >= least, tf.int32))
+
+
+def _decode_reduced(encoded: tf.Tensor, ratio: int) -> tuple[tf.Tensor, tf.Tensor]:
+    return tf.io.decode_jpeg(encoded, channels=3, ratio=ratio), tf.constant("")
 
 
 def _decode(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -15,8 +15,8 @@ from tfx.types.standard_artifacts import TransformGraph
 from modeling.picture_graph import preprocessing_fn
 
 
-def _run(data: list[bytes], size: int, resize: str = "squash") -> dict[str, np.ndarray]:
-    config = {"image_size": size, "resize": resize, "max_pixels": 100_000}
+def _run(data: list[bytes], size: int, resize: str = "squash", max_pixels: int = 100_000) -> dict[str, np.ndarray]:
+    config = {"image_size": size, "resize": resize, "max_pixels": max_pixels}
     found = preprocessing_fn({"image": tf.constant(data)}, config)
     return {name: values.numpy() for name, values in found.items()}
 
@@ -108,6 +108,37 @@ def test_each_picture_that_cannot_be_used_has_its_reason_and_the_others_their_pi
     assert found["error"].tolist() == [other] * 3 + [damaged] * 3 + [too_many] * 2 + [too_long, b""]
     assert not found["picture"][:-1].any()
     np.testing.assert_array_equal(found["picture"][-1], _apply([good], 32)[0])
+
+
+@pytest.mark.parametrize("resize", ["squash", "crop", "pad"])
+@pytest.mark.parametrize("sides", [(901, 1203), (515, 513), (129, 447), (601, 257)])
+def test_a_jpeg_decoded_to_fewer_pixels_lies_where_the_whole_one_does(sides: tuple[int, int], resize: str) -> None:
+    """Ramps, red down and green across, at ratios of 8, 8, 2 and 4."""
+    down, across = (np.linspace(20, 235, side) for side in sides)
+    ramps = np.stack(np.broadcast_arrays(down[:, None], across, 128.0), axis=-1).astype(np.uint8)
+    file, turned = (encode(ramps, "JPEG", quality=95, exif=exif(stated)) for stated in (1, 6))
+    whole = encode(tf.io.decode_jpeg(file).numpy())
+    found, expected, on_its_side = _run([file, whole, turned], 32, resize, max_pixels=2_000_000)["picture"]
+    np.testing.assert_array_equal(found.any(axis=-1), expected.any(axis=-1))
+    # Whole blocks are rounded down and come out darker everywhere. A shift grows from one edge to the other.
+    assert np.abs(found - expected).mean() < 1.5
+    drifts = (
+        (found - expected)[-9:-1] - (found - expected)[1:9],
+        (found - expected)[:, -9:-1] - (found - expected)[:, 1:9],
+    )
+    if resize == "squash":
+        assert [abs(drift[..., channel].mean()) < 0.3 for channel, drift in enumerate(drifts)] == [True, True]
+    np.testing.assert_allclose(on_its_side, np.rot90(found, -1), atol=1e-3)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_decoded_to_fewer_pixels_is_found_truncated_as_a_whole_one_is(progressive: bool) -> None:
+    file = encode(make_pixels(3, 300, 280), "JPEG", progressive=progressive)
+    data = [file[: len(file) - cut] for cut in (1, 2, 3, 10, 500, len(file) - 700)]
+    reduced, whole = (_run(data, size) for size in (32, 200))
+    assert reduced["error"].tolist() == whole["error"].tolist()
+    assert set(reduced["error"][3:]) == {b"truncated or damaged"}
+    assert not reduced["picture"][3:].any()
 
 
 def _with_exif(pixels: Pixels, stated: int) -> Image.Image:
