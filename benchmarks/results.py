@@ -6,7 +6,8 @@ A result's file holds:
   machine: `processor`; `cores`, those that the process may use; `instructions`, those of _INSTRUCTIONS that it has;
     `memory_bytes`; versions of `python`, `tensorflow` and `keras`; `commit`, with a plus sign where files were changed.
   settings: the benchmark's own options.
-  rows: what was measured, a name in `row` and the measures beside it: numbers, [low, high] for an interval, or null.
+  rows: what was measured, a name in `row` and the measures beside it: numbers, [low, high] for an interval, text or
+    null.
   targets: `what` shall be `at_most` or `at_least` the `limit`, its `value`, and whether it is `met`; null for both
     where it was not measured.
 
@@ -21,7 +22,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -96,16 +97,6 @@ def finish(result: Result, options: argparse.Namespace) -> None:
     print(f"\nwritten: {output}, {output.with_suffix('.svg')}")
 
 
-def kept(path: Path, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What a part of a benchmark came to, from its file if it was measured before: JSON alone."""
-    if not path.exists():
-        print(f"runs: {path.stem}", flush=True)
-        found = measure()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(found, indent=1) + "\n")
-    return json.loads(path.read_text())
-
-
 def clock(others: Iterable[float]) -> tuple[str, str]:
     """The measure of time that targets go by, and its name in words.
 
@@ -144,7 +135,7 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "tensorflow": importlib.metadata.version("tensorflow"),
         "keras": importlib.metadata.version("keras"),
-        "commit": _commit(),
+        "commit": commit(),
     }
 
 
@@ -217,7 +208,8 @@ def plot(written: Mapping[str, Any], path: Path) -> None:
         figure.savefig(path, metadata={"Date": None})
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The version of the code, with a plus sign where files were changed."""
     arguments = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
     found = subprocess.run(arguments, cwd=KEPT.parent, capture_output=True, text=True, check=False)
     return found.stdout.strip() or "unknown"

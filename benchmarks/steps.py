@@ -12,13 +12,11 @@ pictures at 224x224, which is measured beside it.
 With the largest number, a run that is all from the cache, one with another penalty of the head, `--help`, and a mistake
 in the configuration follow. The gate's pass over the test split is at 32x32 here; the row "the gate's pass at 224x224"
 says what it takes at full size by the pace of the bare classifier.
-
-What is measured is kept in the work folder, and the same command goes on from there.
 """
 
 import argparse
-import functools
 import itertools
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,23 +44,25 @@ Found = dict[str, Any]
 
 
 def main() -> None:
-    """Runs what is missing, prints the table, and writes the result."""
+    """Measures, prints the table, and writes the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, nargs="+", default=[1_000, 4_000, 10_000], help="default: %(default)s")
     parser.add_argument("--work", type=Path, default=Path("output", "steps"), help="default output/steps")
     results.add_arguments(parser)
     options = parser.parse_args()
     work, sizes = options.work.resolve(), sorted(options.pictures)
-    runs = {size: results.kept(work / f"run_{size}.json", functools.partial(_run, size, work)) for size in sizes}
-    daily = results.kept(work / f"daily_{sizes[-1]}.json", lambda: _daily(sizes[-1], work))
-    paces = results.kept(work / "paces.json", _paces)
+    runs = {size: _run(size, work) for size in sizes}
+    daily = _daily(sizes[-1], work)
+    paces = _paces()
     rows = [*_step_rows(runs, paces), *_daily_rows(daily, paces, sizes[-1])]
     results.finish(Result("steps", {"pictures": sizes}, rows, list(_targets(runs, daily, paces))), options)
 
 
 def _run(size: int, work: Path) -> Found:
     """A complete run: each step's times by name, and the command's."""
-    run = pipeline_runs.run(made_up.write(work / f"pictures_{size}", size), work / f"output_{size}", _SETTINGS)
+    output = work / f"output_{size}"
+    shutil.rmtree(output, ignore_errors=True)
+    run = pipeline_runs.run(made_up.write(work / f"pictures_{size}", size), output, _SETTINGS)
     steps = {name: {"seconds": run.seconds[name], "cpu_seconds": run.cpu_seconds[name]} for name in run.seconds}
     rest = {time: sum(step[time] for name, step in steps.items() if name != "FeatureExtractor") for time in _TIMES}
     return {**steps, _OTHERS: rest, _COMMAND: _usage(run.command)}

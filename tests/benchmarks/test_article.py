@@ -1,12 +1,13 @@
 """The two sides of the comparison get the same pictures, and the script's one run gives both of its times."""
 
+import functools
 import json
 from pathlib import Path
 
 import pytest
 from pictures import write_classes
 
-from benchmarks import article
+from benchmarks import article, results
 from benchmarks.measuring import Command, Line, Usage
 
 
@@ -42,3 +43,10 @@ def test_one_run_of_the_script_gives_stage_1_alone_and_both_stages() -> None:
     assert (first["seconds"], first["accuracy"], first["peak_bytes"]) == (12, 0.9, 7)
     assert (both["seconds"], both["accuracy"], both["peak_bytes"]) == (pytest.approx(21), 0.95, 9)
     assert both["cpu_seconds"] == pytest.approx(42)
+
+
+def test_a_run_that_is_kept_is_not_measured_again(tmp_path: Path) -> None:
+    found = [{article.STAGE_1: {"seconds": seconds}} for seconds in (1.0, 2.0)]
+    first, again = (article._kept(tmp_path / "part.json", functools.partial(dict, one)) for one in found)
+    assert first == again
+    assert first[article.STAGE_1] == {"seconds": 1.0, "commit": results.commit()}

@@ -61,11 +61,6 @@ def test_a_comparison_says_that_machine_or_settings_are_others() -> None:
     assert "OTHER SETTINGS" in lines
 
 
-def test_what_is_measured_is_not_measured_again(tmp_path: Path) -> None:
-    assert results.kept(tmp_path / "part.json", lambda: {"seconds": 1.0}) == {"seconds": 1.0}
-    assert results.kept(tmp_path / "part.json", lambda: {"seconds": 2.0}) == {"seconds": 1.0}
-
-
 def test_targets_go_by_processor_time_where_the_machine_was_shared() -> None:
     assert results.clock([0.0, 0.05])[0] == "seconds"
     assert results.clock([0.0, 1.2])[0] == "cpu_seconds"
