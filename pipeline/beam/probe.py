@@ -15,6 +15,8 @@ from pipeline.beam import jobs
 
 _SECONDS = 180  # a worker imports TensorFlow first
 _CODE = "pipeline.dag"
+# As gRPC says it to Python, and to Flink.
+_UNREACHABLE = ("failed to connect", "UNAVAILABLE")
 
 
 class Seen(NamedTuple):
@@ -55,7 +57,7 @@ def check(options: Sequence[str], folder: Path, paths: Sequence[str]) -> None:
     except (UserError, TransientError):
         raise
     except Exception as error:
-        raise UserError(f"beam: {_reason(str(error), options)}") from error
+        raise UserError(f"beam: {reason(str(error), options)}") from error
     finally:
         answer.unlink(missing_ok=True)
 
@@ -95,13 +97,14 @@ def _read(answer: Path) -> Seen:
         ) from error
 
 
-def _reason(text: str, options: Sequence[str]) -> str:
+def reason(text: str, options: Sequence[str]) -> str:
+    """What is wrong, from what an engine says of a job that failed."""
     line = jobs.last_error(text)
     if "ModuleNotFoundError" in line:
         return f"a worker lacks this project's code or a package ({line.partition(': ')[2]}); expected it on its path"
     if "No such file or directory" in line:
         return f"a worker does not see this process's files ({line.partition(': ')[2]}); expected the same volume there"
-    if "failed to connect" in text:
+    if any(one in text for one in _UNREACHABLE):
         return f"the engine does not reach its workers; expected a pool of them beside it ({_pool(options)})"
     return f"a job of a second failed with {options[0]}: {line}"
 

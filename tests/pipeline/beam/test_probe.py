@@ -44,6 +44,14 @@ def test_an_engine_without_workers_is_told(service: object, tmp_path: Path) -> N
         probe.check([*engine, "--environment_config=localhost:9"], tmp_path, [])
 
 
+def test_flink_without_workers_is_told() -> None:
+    said = (
+        "Pipeline job-8e79790b failed in state FAILED: java.lang.Exception: The user defined 'open()' method caused an "
+        "exception: org.apache.beam.vendor.grpc.v1p60p1.io.grpc.StatusRuntimeException: UNAVAILABLE: io exception"
+    )
+    assert probe.reason(said, ["--environment_config=localhost:50000"]).startswith("the engine does not reach its")
+
+
 def test_a_worker_that_does_not_answer_is_not_waited_for(
     engine: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
