@@ -14,7 +14,7 @@ from modeling.picture_graph import ERROR, PICTURE
 SERVE_EXAMPLES = "serve_examples"
 # Pictures in one forward pass. VGG16's first layer holds 12.8 MB a picture, so a batch of 1,000 as evaluation sends
 # it would take 12.8 GB in one piece.
-CHUNK = 32
+_CHUNK = 32
 
 
 def export(classifier: keras.Model, transform_graph: str, assets: ModelAssets, directory: str) -> None:
@@ -80,10 +80,10 @@ class _Servable(tf.Module):
     def serve_pictures(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         probability_chunks = _array(tf.zeros([0, self.labels.shape[0]]))
         error_chunks = _array(tf.zeros([0], tf.string))
-        for start in tf.range(0, tf.shape(image_bytes)[0], CHUNK):
+        for start in tf.range(0, tf.shape(image_bytes)[0], _CHUNK):
             # One chunk uses all cores. By default, up to ten would be computed at once, with the memory of as many.
             tf.autograph.experimental.set_loop_options(parallel_iterations=1)
-            found, failed = self._answer(image_bytes[start : start + CHUNK])
+            found, failed = self._answer(image_bytes[start : start + _CHUNK])
             probability_chunks = probability_chunks.write(probability_chunks.size(), found)
             error_chunks = error_chunks.write(error_chunks.size(), failed)
         probabilities, errors = probability_chunks.concat(), error_chunks.concat()

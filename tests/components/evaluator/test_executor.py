@@ -279,7 +279,7 @@ def test_what_an_evaluation_kept_of_the_baseline_is_not_computed_again(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(inference, "CHUNK", 4)
+    monkeypatch.setattr(inference, "_BATCH", 4)
     loaded = _loaded(monkeypatch)
     evaluation, _ = steps.evaluate(examples, model, tmp_path, baseline=poor_model, kept=poor[0])
     assert loaded == [model.uri], "once, whatever the number of batches, and the baseline never"
