@@ -1,9 +1,10 @@
 """The frozen layers at work on shards of pictures."""
 
 import contextlib
+import functools
 import itertools
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import tensorflow as tf
@@ -69,8 +70,10 @@ class Extractor:
         """
         left = [shard for shard in shards if not self._is_done(shard)]
         with contextlib.ExitStack() as stack:
-            turns = itertools.cycle([(layers, stack.enter_context(ThreadPoolExecutor(1))) for layers in self._layers])
-            writer = stack.enter_context(open_writer(2 * len(self._layers)))
+            threads = [stack.enter_context(ThreadPoolExecutor(1)) for _ in self._layers]
+            turns = itertools.cycle(zip(self._layers, threads, strict=True))
+            writer = stack.enter_context(open_writer(2 * len(threads)))
+            stack.push(functools.partial(_drop_waiting, threads))
             batches = stack.enter_context(contextlib.closing(self._reader.batches(left)))
             for batch, (layers, thread) in zip(batches, turns, strict=False):
                 writer.put(batch, thread.submit(layers.compute, batch))
@@ -82,3 +85,10 @@ class Extractor:
         _log.info("%s was extracted by an earlier attempt", shard.examples)
         progress.advance(len(views) * sum(1 for _ in tf.data.TFRecordDataset(shard.examples)))
         return True
+
+
+def _drop_waiting(threads: Sequence[ThreadPoolExecutor], failed: type[BaseException] | None, *_: object) -> None:
+    """After a failure or an interrupt, does not compute the batches that no device has begun."""
+    if failed is not None:
+        for thread in threads:
+            thread.shutdown(wait=False, cancel_futures=True)
