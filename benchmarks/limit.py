@@ -70,7 +70,7 @@ class _Pace(NamedTuple):
 def main() -> None:
     """Measures, prints the table, and writes the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=192, help="70%% of them are the training split; default 192")
+    parser.add_argument("--pictures", type=int, default=96, help="70%% of them are the training split; default 96")
     parser.add_argument("--engine", default="auto", help="of extraction, as features.engine has it; default auto")
     parser.add_argument("--work", type=Path, default=Path("output", "limit"), help="default output/limit")
     results.add_arguments(parser)
