@@ -19,7 +19,7 @@ from components.feature_extractor.augmentation import Augmentation
 from components.feature_extractor.decoding import Shard
 from components.feature_extractor.extractor import Extractor
 from components.feature_extractor.layers import Settings
-from modeling import devices, engines
+from modeling import devices, engines, features
 
 SPLITS = (TRAIN, EVAL)
 
@@ -61,7 +61,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         work = unfinished.make_folder(output.uri, identity)
         shards = [shard for split in SPLITS for shard in _shards(examples, work, split, views[split])]
         progress.start(sum(max(1, views[split]) * pictures[split] for split in SPLITS), "pictures")
-        with self._make_beam_pipeline() as pipeline:
+        finished = (shard.path(features.BOTTLENECKS, view) for shard in shards for view in range(max(1, shard.views)))
+        with progress.by_files(finished), self._make_beam_pipeline() as pipeline:
             _ = pipeline | "Shards" >> beam.Create(shards) | "Extract" >> beam.ParDo(extract)
         for split in SPLITS:
             unfinished.move_files(split_folder(work, split), split_folder(output.uri, split))
