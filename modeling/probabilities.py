@@ -5,7 +5,7 @@ import contextvars
 import hashlib
 import os
 from collections.abc import Collection, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from modeling.evaluations import BASELINE, CANDIDATE
 FOLDER = "predictions"
 _IDENTITY = "identity.txt"
 _PIECE = 1 << 20
+_ROWS = 1024  # parsed at once
 
 
 class Places(NamedTuple):
@@ -97,33 +98,28 @@ def read(evaluation: str) -> Predictions:
     Args:
       evaluation: the evaluation's folder.
     """
-    rows = sorted(_rows(evaluation), key=_sha256)
-    baseline = [_floats(row, BASELINE) for row in rows]
+    columns = {name: np.concatenate(parts) for name, parts in _columns(evaluation).items()}
+    order = np.argsort(columns[SHA256])
+    baseline = columns[BASELINE][order]
     return Predictions(
-        [_sha256(row) for row in rows],
-        np.array([row.features.feature[LABEL].int64_list.value[0] for row in rows], np.int64),
-        np.array([_floats(row, CANDIDATE) for row in rows], np.float32),
-        np.array(baseline, np.float32) if all(baseline) else None,
+        columns[SHA256][order].astype(str).tolist(),
+        columns[LABEL][order],
+        columns[CANDIDATE][order],
+        baseline if baseline.shape[1] else None,
     )
 
 
-def find(evaluation: str, sha256s: Collection[str]) -> dict[str, list[float]]:
-    """Reads the candidate's probabilities of some test pictures.
-
-    Args:
-      evaluation: the evaluation's folder.
-      sha256s: hashes of the pictures' files, hexadecimal.
-    """
-    return {_sha256(row): _floats(row, CANDIDATE) for row in _rows(evaluation) if _sha256(row) in sha256s}
-
-
-def of_candidate(evaluation: str) -> dict[str, npt.NDArray[np.float32]]:
+def of_candidate(evaluation: str, sha256s: Collection[str] | None = None) -> dict[str, npt.NDArray[np.float32]]:
     """The candidate's probabilities, float32 [classes], by the hash of the picture's file, hexadecimal.
 
     Args:
       evaluation: the evaluation's folder.
+      sha256s: of the pictures that are wanted; None for all.
     """
-    return {_sha256(row): np.array(_floats(row, CANDIDATE), np.float32) for row in _rows(evaluation)}
+    columns = _columns(evaluation)
+    pairs = (pair for part in zip(columns[SHA256], columns[CANDIDATE], strict=True) for pair in zip(*part, strict=True))
+    found = ((sha256.decode(), values) for sha256, values in pairs)
+    return {sha256: values for sha256, values in found if sha256s is None or sha256 in sha256s}
 
 
 def _identity(model: str) -> str:
@@ -138,14 +134,22 @@ def _identity(model: str) -> str:
     return digest.hexdigest()
 
 
-def _rows(evaluation: str) -> Iterator[tf.train.Example]:
+def _columns(evaluation: str) -> dict[str, list[npt.NDArray[Any]]]:
+    """Arrays of some rows each: hashes as bytes [rows], labels int64 [rows], probabilities float32 [rows, classes].
+
+    Those of the baseline are [rows, 0] where it was not compared with.
+    """
+    floats = tf.io.FixedLenSequenceFeature([], tf.float32, allow_missing=True)
+    spec = {
+        SHA256: tf.io.FixedLenFeature([], tf.string),
+        LABEL: tf.io.FixedLenFeature([], tf.int64),
+        CANDIDATE: floats,
+        BASELINE: floats,
+    }
     files = tf.io.gfile.glob(os.path.join(evaluation, FOLDER, "part*"))
-    return map(tf.train.Example.FromString, tf.data.TFRecordDataset(files).as_numpy_iterator())
-
-
-def _sha256(row: tf.train.Example) -> str:
-    return row.features.feature[SHA256].bytes_list.value[0].decode()
-
-
-def _floats(row: tf.train.Example, model: str) -> list[float]:
-    return list(row.features.feature[model].float_list.value)
+    batches = tf.data.TFRecordDataset(files).batch(_ROWS).map(lambda rows: tf.io.parse_example(rows, spec))
+    columns: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in spec}
+    for batch in batches.as_numpy_iterator():
+        for name, values in batch.items():
+            columns[name].append(values.astype(np.bytes_) if name == SHA256 else values)
+    return columns

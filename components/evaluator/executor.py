@@ -78,7 +78,7 @@ def _serve(input_dict: dict[str, list[types.Artifact]], evaluation: str, classes
     """Asks the model as a server would about the first test pictures: it has to say what the evaluation saw."""
     test = example_records.read(artifact_utils.get_single_uri(input_dict["examples"]), TEST)
     examples = list(itertools.islice(test, _SERVED_PICTURES))
-    evaluated = probabilities.find(evaluation, {example.sha256 for example in examples})
+    evaluated = probabilities.of_candidate(evaluation, {example.sha256 for example in examples})
     expected = np.array([evaluated[example.sha256] for example in examples], np.float32)
     images = [example.image for example in examples]
     return served.check(_directory(input_dict["model"]), images, expected, classes)
