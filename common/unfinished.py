@@ -54,17 +54,26 @@ def make_folder(output: str, identity: str) -> str:
 
 
 @contextlib.contextmanager
-def record_writer(path: str) -> "Iterator[tf.io.TFRecordWriter]":
-    """Writes a TFRecord file that gets its name when it is complete: what is there need not be made again.
+def named_when_complete(path: str) -> Iterator[str]:
+    """Gives a file its name when it is complete: what is there need not be made again.
 
     Until then it has a name of its own, as an engine may let two workers try the same piece of work at once.
+
+    Yields:
+      The path to write to.
     """
+    partial = f"{path}.{uuid.uuid4().hex}{_PARTIAL}"
+    yield partial
+    fileio.rename(partial, path, overwrite=True)
+
+
+@contextlib.contextmanager
+def record_writer(path: str) -> "Iterator[tf.io.TFRecordWriter]":
+    """Writes a TFRecord file, as `named_when_complete` has it."""
     import tensorflow as tf  # what only looks for leftovers need not wait for it
 
-    partial = f"{path}.{uuid.uuid4().hex}{_PARTIAL}"
-    with tf.io.TFRecordWriter(partial) as writer:
+    with named_when_complete(path) as partial, tf.io.TFRecordWriter(partial) as writer:
         yield writer
-    fileio.rename(partial, path, overwrite=True)
 
 
 def move_files(source: str, target: str) -> None:

@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import tensorflow as tf
@@ -79,11 +79,18 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             raise TransientError(f"infer folder {root!r} changed while it was read; run again when nothing changes it")
 
         classes = labels.read_labels(os.path.join(model, labels.ASSETS))
-        failed = _write_csv(os.path.join(result.uri, CSV), paths, classes)
+        failed = _write_csv(os.path.join(result.uri, CSV), batches, classes)
         fileio.rmtree(os.path.join(work, "files"))
         unfinished.move_files(work, result.uri)
         fileio.rmtree(work)
         _describe(result, model, chosen in input_dict["model"], len(files) - failed, failed)
+
+
+class _Rows(NamedTuple):
+    """What the table says of a work file's files, and of how many of them nothing could be predicted."""
+
+    text: str
+    failed: int
 
 
 class _PredictShard(beam.DoFn):
@@ -105,10 +112,18 @@ class _PredictShard(beam.DoFn):
         classes = self._predictor.classes
         located = [file._replace(path=os.path.join(self._root, file.path)) for file in files]
         predictions = self._predictor.predict(located, top=len(classes))
+        table = make_format("csv", (), classes, top=1)
+        lines, failed = [], 0
         with unfinished.record_writer(path) as writer:
-            for file, prediction in zip(files, chain.from_iterable(predictions), strict=True):
-                writer.write(records.encode(prediction._replace(file=file.path), classes))
+            for file, answer in zip(files, chain.from_iterable(predictions), strict=True):
+                prediction = answer._replace(file=file.path)
+                writer.write(records.encode(prediction, classes))
+                lines.append(table.row(prediction._replace(top=prediction.top[:1])))
+                failed += bool(prediction.problem)
                 progress.advance()
+            # Where the records have their name, the rows have theirs.
+            with unfinished.named_when_complete(_rows_of(batch)) as rows:
+                work_files.write(rows, [_Rows("".join(lines), failed)])
         return ()
 
 
@@ -119,18 +134,20 @@ def _choose(input_dict: Mapping[str, list[types.Artifact]]) -> types.Artifact | 
     return next(iter(input_dict.get("baseline_model") or []), None)
 
 
-def _write_csv(path: str, shards: Iterable[str], classes: Sequence[str]) -> int:
-    """Writes the table, a row a record; returns how many files could not be predicted."""
-    rows = make_format("csv", (), classes, top=1)
+def _write_csv(path: str, batches: Iterable[str], classes: Sequence[str]) -> int:
+    """Joins the rows of the table that belong to some work files; returns how many files could not be predicted."""
     failed = 0
     with fileio.open(path, "wb") as file:
-        file.write(rows.header.encode())
-        for shard in shards:
-            for record in tf.data.TFRecordDataset(shard).as_numpy_iterator():
-                prediction = records.decode(record)
-                failed += bool(prediction.problem)
-                file.write(rows.row(prediction).encode())
+        file.write(make_format("csv", (), classes, top=1).header.encode())
+        for batch in batches:
+            for rows in work_files.read(_rows_of(batch)):
+                file.write(rows["text"].encode())
+                failed += rows["failed"]
     return failed
+
+
+def _rows_of(batch: str) -> str:
+    return f"{batch}.rows"
 
 
 def _describe(result: types.Artifact, model: str, is_candidate: bool, predicted: int, failed: int) -> None:

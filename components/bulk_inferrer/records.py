@@ -11,13 +11,11 @@
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
 import tensorflow as tf
 
 from common import escaping
 from common.examples import FILE_NAME
 from modeling.prediction_formats import Prediction
-from modeling.predictor import shortest
 
 
 def encode(prediction: Prediction, classes: Sequence[str]) -> bytes:
@@ -37,18 +35,6 @@ def encode(prediction: Prediction, classes: Sequence[str]) -> bytes:
     }
     example = tf.train.Example(features=tf.train.Features(feature=feature))
     return example.SerializeToString(deterministic=True)
-
-
-def decode(record: bytes) -> Prediction:
-    """The prediction that `encode` made a record of, with the most probable class alone."""
-    feature = tf.train.Example.FromString(record).features.feature
-    labels, scores = feature["label"].bytes_list.value, feature["score"].float_list.value
-    (name,) = feature[FILE_NAME].bytes_list.value
-    return Prediction(
-        escaping.unescape(name.decode()),
-        tuple((label.decode(), shortest(np.float32(score))) for label, score in zip(labels, scores, strict=True)),
-        b"".join(feature["error"].bytes_list.value).decode(),
-    )
 
 
 def _bytes(*texts: str) -> tf.train.Feature:
