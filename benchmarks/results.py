@@ -211,8 +211,11 @@ def plot(written: Mapping[str, Any], path: Path) -> None:
 def commit() -> str:
     """The version of the code, with a plus sign where files were changed."""
     arguments = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
-    found = subprocess.run(arguments, cwd=KEPT.parent, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
+    try:
+        found = subprocess.run(arguments, cwd=KEPT.parent, capture_output=True, text=True, check=False).stdout.strip()
+    except FileNotFoundError:  # an image has no git
+        found = ""
+    return found or "unknown"
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from inherited_signals import inherited
 from workplace import REPOSITORY
 
 from common.errors import UserError
@@ -202,16 +203,15 @@ def test_ctrl_c_is_a_line_and_code_130(name: str, tmp_path: Path) -> None:
     sleep = f"import time, pathlib; pathlib.Path({str(tmp_path / 'asleep')!r}).touch(); time.sleep(60)"
     (tmp_path / "sleeper.py").write_text(sleep)
     (tmp_path / "sleeper_late.py").write_text(f"def compile_pipeline(*_):\n    {sleep}")
-    process = subprocess.Popen(
-        [sys.executable, "-c", f"{_INTERRUPTED[name]}\none.COMMAND.end_process(arguments)"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": f"{REPOSITORY}:{tmp_path}"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        # Where the tests themselves run in the background, Ctrl-C is ignored, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    with inherited(signal.SIGINT):
+        process = subprocess.Popen(
+            [sys.executable, "-c", f"{_INTERRUPTED[name]}\none.COMMAND.end_process(arguments)"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": f"{REPOSITORY}:{tmp_path}"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
     while not (tmp_path / "asleep").exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)

@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
+from inherited_signals import inherited
 from kubernetes.config import kube_config
 
 from pipeline.kubeflow import run_state, status
@@ -467,14 +468,14 @@ def test_a_refusal_ends_the_wait(server: Server, capfd: pytest.CaptureFixture[st
 
 
 def test_ctrl_c_leaves_the_run_alone_and_says_how_to_look_again(server: Server, tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.kubeflow", *_submitted(server, server.run_of("RUNNING"))],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "KUBECONFIG": str(tmp_path / "config")},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    with inherited(signal.SIGINT):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.kubeflow", *_submitted(server, server.run_of("RUNNING"))],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "KUBECONFIG": str(tmp_path / "config")},
+        )
     assert process.stdout is not None
     while "only what Kubeflow Pipelines tells" not in process.stdout.readline():
         assert process.poll() is None

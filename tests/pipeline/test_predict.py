@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import functools
 import io
 import json
 import os
@@ -19,6 +18,7 @@ import numpy as np
 import pytest
 import steps
 import tensorflow as tf
+from inherited_signals import inherited
 from pictures import encode, make_pixels, write_classes
 from PIL import Image
 
@@ -508,6 +508,7 @@ def test_ctrl_c_ends_it_at_once_with_whole_rows(version: Path, tmp_path: Path) -
     with (
         listed.open() as stdin,
         (tmp_path / "errors").open("w+") as errors,
+        inherited(signal.SIGINT),
         subprocess.Popen(
             program,
             cwd=REPOSITORY,
@@ -515,8 +516,6 @@ def test_ctrl_c_ends_it_at_once_with_whole_rows(version: Path, tmp_path: Path) -
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-            # Where the tests themselves run in the background, Ctrl-C is ignored, and children inherit that.
-            preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         ) as process,
     ):
         assert process.stdout

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import apache_beam as beam
@@ -32,16 +32,32 @@ def test_what_a_worker_finds_wrong_is_told_in_its_words(engine: list[str], kind:
     assert (type(told.value), str(told.value)) == (kind, "the data folder is gone: mount it")
 
 
+_ended = threading.Event()
+
+
+def _wait(_: int) -> None:
+    """No longer than the test: a thread that waits in a worker of this process would disturb the tests after it."""
+    _ended.wait(60)
+
+
+@pytest.fixture
+def waiting() -> Iterator[None]:
+    _ended.clear()
+    yield
+    _ended.set()
+
+
+@pytest.mark.usefixtures("waiting")
 def test_a_job_ends_with_its_time_and_with_ctrl_c(
     service: local_job_service.LocalJobServicer, engine: list[str]
 ) -> None:
     with pytest.raises(TooLateError), Job(engine, seconds=2) as pipeline:
-        _ = pipeline | beam.Create([0]) | beam.Map(lambda _: time.sleep(60))
+        _ = pipeline | beam.Create([0]) | beam.Map(_wait)
     assert states(service)[-1] == _STATE.CANCELLED
     interrupt = threading.Timer(2, signal.raise_signal, [signal.SIGINT])
     interrupt.start()
     with pytest.raises(KeyboardInterrupt), Job(engine) as pipeline:
-        _ = pipeline | beam.Create([0]) | beam.Map(lambda _: time.sleep(60))
+        _ = pipeline | beam.Create([0]) | beam.Map(_wait)
     assert states(service)[-1] == _STATE.CANCELLED
 
 

@@ -56,6 +56,6 @@ def test_a_worker_that_does_not_answer_is_not_waited_for(
     engine: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probe, "_SECONDS", 1)
-    monkeypatch.setattr(probe, "look", lambda paths: time.sleep(20))
+    monkeypatch.setattr(probe, "look", lambda paths: time.sleep(3))
     with pytest.raises(TransientError, match="no worker has answered within 1 seconds"):
         probe.check(engine, tmp_path, [])

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from inherited_signals import inherited
 from pictures import write_classes
 from workplace import REPOSITORY, Workplace
 
@@ -251,12 +252,10 @@ def test_where_the_error_names_none_it_is_the_one_that_is_full(tmp_path: Path, o
     assert re.search(r"FaultError: no space left on '/mnt' \(\d+ MB [^)]*\); free some", told)
 
 
-def _started(place: Workplace, **options: Any) -> "subprocess.Popen[str]":
+def _started(place: Workplace) -> "subprocess.Popen[str]":
     """The command, as it begins to load TensorFlow."""
     command = [sys.executable, "-m", "pipeline.local_run", *place.arguments()]
-    process = subprocess.Popen(
-        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
-    )
+    process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout
     while not process.stdout.readline().startswith("log "):
         pass
@@ -273,8 +272,8 @@ _INTERRUPTED = "interrupted: the same command goes on where this one stopped\n"
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_each_signal_that_asks_to_end_interrupts(place: Workplace, number: signal.Signals) -> None:
-    # Where the tests themselves run in the background, some signals are ignored, and children inherit that.
-    process = _started(place, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
+    with inherited(number):
+        process = _started(place)
     process.send_signal(number)
     assert _ended(process) == (local_run.INTERRUPTED, _INTERRUPTED)
 
@@ -304,7 +303,8 @@ def test_the_exit_code_is_the_same_whatever_the_interrupt_went_through(place: Wo
 
 
 def test_under_nohup_a_closed_terminal_interrupts_nothing(place: Workplace) -> None:
-    process = _started(place, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    with inherited(signal.SIGHUP, signal.SIG_IGN):
+        process = _started(place)
     process.send_signal(signal.SIGHUP)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(timeout=1)
