@@ -110,10 +110,10 @@ class Predictor:
         if not np.isfinite(probabilities).all():
             return Prediction(file, problem="the model gives no number for it")
         best = np.argsort(-probabilities, kind="stable")[:top]
-        return Prediction(file, tuple((self.classes[index], shortest(probabilities[index])) for index in best))
+        return Prediction(file, tuple((self.classes[index], _shortest(probabilities[index])) for index in best))
 
 
-def shortest(value: np.float32) -> float:
+def _shortest(value: np.float32) -> float:
     """The number that is shortest as text, without the noise of a float32's digits as a float64."""
     return float(str(value))
 
