@@ -28,6 +28,8 @@ from typing import Any, NamedTuple
 
 import psutil
 
+from common import processor
+
 KEPT = Path(__file__).parent / "results"
 AT_LEAST, AT_MOST = "at_least", "at_most"
 
@@ -130,7 +132,7 @@ def machine() -> dict[str, Any]:
     return {
         "processor": cpu.get("model name", platform.machine()),
         "cores": len(os.sched_getaffinity(0)),
-        "instructions": [name for name in _INSTRUCTIONS if name in cpu.get("flags", "").split()],
+        "instructions": [name for name in _INSTRUCTIONS if name in processor.instructions()],
         "memory_bytes": psutil.virtual_memory().total,
         "python": platform.python_version(),
         "tensorflow": importlib.metadata.version("tensorflow"),
